@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mount descriptions as containerd has them ({type, source, target, options}) and performing them.
+ * Used by snapshot back ends (who make them), the shim and the client (who mount them).
+ */
+#ifndef COR_BASE_MOUNT_H
+#define COR_BASE_MOUNT_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct cor_mount {
+	char *type;     /* "overlay", "bind", … */
+	char *source;
+	char *target;   /* inside the mount point given to cor_mount_all; NULL or "": the mount point itself */
+	char **options; /* strv: "ro", "rbind", "lowerdir=…", … */
+};
+struct cor_mounts {
+	struct cor_mount *items;
+	size_t n, cap;
+};
+void cor_mounts_done(struct cor_mounts *m);
+#define _cleanup_mounts_ _cleanup_(cor_mounts_done)
+/* Appends a copy; options may be NULL. 0 or -ENOMEM. */
+int cor_mounts_add(struct cor_mounts *m, const char *type, const char *source, const char *target,
+		   char *const *options);
+/* Value of an option "key=value" (borrowed), or NULL. */
+const char *cor_mount_option(const struct cor_mount *m, const char *key);
+
+/* Mounts all in order on the directory targetfd (an O_PATH descriptor). An overlay with more lower directories than
+ * one page of options holds is mounted through fsconfig, or relative to their common parent. On failure what was
+ * mounted is unmounted. */
+int cor_mount_all(const struct cor_mounts *m, int targetfd, struct cor_error *err);
+/* Unmounts everything stacked on dirfd/name (not what is below it in other trees), MNT_DETACH as the last resort;
+ * nothing mounted or missing is fine. */
+int cor_unmount_at(int dirfd, const char *name, struct cor_error *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations over the services: import, unpack, run. What the commands and the library's API call. */
+#ifndef COR_CLIENT_CLIENT_H
+#define COR_CLIENT_CLIENT_H
+
+#include "services/services.h"
+#include "spec/spec.h"
+
+/* Progress of long operations: called now and then; may be NULL. Borrowed strings. */
+struct cor_progress {
+	void (*fn)(const char *what, const char *item, int64_t done, int64_t total, void *data);
+	void *data;
+};
+
+/* ---- resolving (client/resolve.c) ---- */
+struct cor_resolved_image {
+	struct cor_image image;
+	struct cor_descriptor manifest_desc;
+	struct cor_manifest manifest;
+	struct cor_image_config config;
+	char *chain_id; /* of the top layer; "" for an image without layers */
+};
+void cor_resolved_image_done(struct cor_resolved_image *r);
+/* The named image's best manifest for the platform (NULL: the host's) and its config. NOT_FOUND for no such image,
+ * missing blobs, or no matching platform ("no match for platform in manifest sha256:…: not found"). */
+int cor_resolve_image(struct cor_services *s, const char *name, const char *platform, struct cor_resolved_image *ret,
+		      struct cor_error *err);
+int cor_resolve_descriptor(struct cor_services *s, const struct cor_descriptor *target, const char *platform,
+			   struct cor_resolved_image *ret, struct cor_error *err);
+
+/* ---- unpack (client/unpack.c) ---- */
+/* Makes sure the committed snapshot with the top chain ID exists. Layers are verified (digest, diffID) before they are
+ * recorded; one process unpacks a chain, others wait for it. */
+int cor_unpack(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter,
+	       const struct cor_progress *progress, struct cor_error *err);
+int cor_is_unpacked(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter, bool *ret,
+		    struct cor_error *err);
+
+/* ---- import (client/import*.c) ---- */
+struct cor_import_options {
+	const char *base_name, *index_name;
+	bool digests, skip_digest_for_named;
+	bool all_platforms;
+	const char *platform;
+	bool no_unpack;
+	const char *snapshotter;
+	char *const *labels; /* strv "k=v" for the image records */
+	struct cor_progress progress;
+};
+typedef int (*cor_imported_fn)(const char *name, const char *digest, void *data);
+/* fd: a tar stream (plain, gzip, zstd) of an OCI layout or `docker save`. */
+int cor_import_stream(struct cor_services *s, int fd, const struct cor_import_options *o, cor_imported_fn fn, void *data,
+		      struct cor_error *err);
+/* dirfd: an OCI layout directory. */
+int cor_import_layout(struct cor_services *s, int dirfd, const struct cor_import_options *o, cor_imported_fn fn,
+		      void *data, struct cor_error *err);
+/* fd: a root file system as a tar stream or a directory; one-layer image `name`. */
+int cor_import_rootfs(struct cor_services *s, int fd, const char *name, const struct cor_import_options *o,
+		      cor_imported_fn fn, void *data, struct cor_error *err);
+
+/* ---- containers and tasks (client/create.c, run.c, stdio.c) ---- */
+struct cor_create_options {
+	const char *image;     /* image name; NULL with spec.rootfs or spec.config_file */
+	const char *platform, *snapshotter;
+	char *const *snapshotter_labels; /* strv k=v */
+	const char *runtime, *runc_binary, *runc_root; /* runtime NULL: io.containerd.runc.v2 */
+	bool runc_systemd_cgroup;
+	const char *runtime_config_path;
+	struct cor_spec_options spec;
+};
+/* Record and snapshot; on failure neither is left behind. */
+int cor_create_container(struct cor_services *s, const struct cor_create_options *o, struct cor_container *ret,
+			 struct cor_error *err);
+/* Builds the spec without making anything durable (run --dump-config). */
+int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, json_t **ret, struct cor_error *err);
+
+struct cor_task_options {
+	bool detach, null_io, no_pivot, tty;
+	const char *log_uri, *fifo_dir, *pid_file;
+};
+/* Creates and starts the container's task with the caller's stdio, forwards signals, waits (unless detach).
+ * *ret_status: exit status 0..255. */
+int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
+		 uint32_t *ret_status, struct cor_error *err);
+struct cor_run_options {
+	struct cor_create_options create;
+	struct cor_task_options task;
+	bool rm;
+};
+/* All of `run`. A failure leaves nothing behind. */
+int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status, struct cor_error *err);
+
+struct cor_exec_request {
+	const char *id, *exec_id;
+	struct cor_exec_options spec;
+	struct cor_task_options task;
+};
+int cor_exec(struct cor_services *s, const struct cor_exec_request *o, uint32_t *ret_status, struct cor_error *err);
+int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, struct cor_error *err);
+/* Deletes container, snapshot and, when stopped (or force: killed), the task. */
+int cor_delete_container(struct cor_services *s, const char *id, bool keep_snapshot, struct cor_error *err);
+
+#endif
