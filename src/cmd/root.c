@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The root of the command tree: global options and one line per noun. */
+#include "cmd/commands.h"
+#include "cmd/context.h"
+#include "cmd/root.h"
+
+static const struct cor_command *const commands[] = {
+	&cor_cmd_version,
+	NULL,
+};
+
+const struct cor_command cor_root_command = {
+	.name = "coracle",
+	.usage = "run OCI images as containers",
+	.description = "Runs images as containers, with the engine built in: no daemon has to be there. The "
+		       "commands, flags\n"
+		       "and texts are those of ctr, containerd's client.",
+	.options = cor_global_options,
+	.options_size = sizeof(struct cor_globals),
+	.subcommands = commands,
+};
