@@ -15,25 +15,25 @@ static inline void cor_freep(void *p)
 }
 #define _cleanup_free_ _cleanup_(cor_freep)
 
-#define TAKE_PTR(ptr)                       \
-	({                                  \
+#define TAKE_PTR(ptr)                          \
+	({                                     \
 		__typeof__(ptr) *_pp = &(ptr); \
-		__typeof__(ptr) _p = *_pp;  \
-		*_pp = NULL;                \
-		_p;                         \
+		__typeof__(ptr) _p = *_pp;     \
+		*_pp = NULL;                   \
+		_p;                            \
 	})
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
+#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
 
 /* Defines `static inline void <func>p(T **p)` for use with _cleanup_(<func>p); func takes NULL. */
-#define COR_DEFINE_CLEANUP(type, func)          \
-	static inline void func##p(type **p)    \
-	{                                       \
-		if (*p)                         \
-			func(*p);               \
+#define COR_DEFINE_CLEANUP(type, func)       \
+	static inline void func##p(type **p) \
+	{                                    \
+		if (*p)                      \
+			func(*p);            \
 	}
 
 /* Zeroed array with an overflow check; NULL on failure. */

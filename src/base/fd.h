@@ -23,12 +23,12 @@ static inline void cor_closep(int *fd)
 	cor_close(*fd);
 }
 #define _cleanup_close_ _cleanup_(cor_closep)
-#define TAKE_FD(fd)              \
-	({                       \
+#define TAKE_FD(fd)               \
+	({                        \
 		int *_fp = &(fd); \
-		int _f = *_fp;   \
-		*_fp = -1;       \
-		_f;              \
+		int _f = *_fp;    \
+		*_fp = -1;        \
+		_f;               \
 	})
 
 /* Reads until n bytes or EOF (EINTR handled); bytes read or -errno. */
@@ -38,7 +38,8 @@ int cor_write_full(int fd, const void *buf, size_t n);
 int cor_pwrite_full(int fd, const void *buf, size_t n, off_t off);
 
 /* The whole of a file as a NUL-terminated string; more than max bytes is -EFBIG. *ret_len may be NULL. */
-int cor_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len, struct cor_error *err);
+int cor_read_file_at(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len,
+		     struct cor_error *err);
 int cor_read_fd(int fd, size_t max, char **ret, size_t *ret_len, struct cor_error *err);
 /* Writes name through a temporary file in dirfd and a rename. durable: fsync of file and directory. */
 int cor_write_file_at(int dirfd, const char *name, const void *data, size_t n, mode_t mode, bool durable,

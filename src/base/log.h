@@ -14,6 +14,6 @@ typedef void (*cor_log_fn)(enum cor_log_level level, const char *line, void *dat
 void cor_log_set_sink(cor_log_fn fn, enum cor_log_level min, void *data);
 void cor_log(enum cor_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define cor_debug(...) cor_log(COR_LOG_DEBUG, __VA_ARGS__)
-#define cor_warn(...) cor_log(COR_LOG_WARNING, __VA_ARGS__)
+#define cor_warn(...)  cor_log(COR_LOG_WARNING, __VA_ARGS__)
 
 #endif

@@ -17,8 +17,8 @@ typedef void (*cor_io_fn)(struct cor_source *s, uint32_t events);
 typedef void (*cor_timer_fn)(struct cor_source *s);
 
 struct cor_source {
-	struct cor_loop *loop;  /* NULL: not in a loop */
-	int fd;                 /* timers: the timerfd, owned by the source */
+	struct cor_loop *loop; /* NULL: not in a loop */
+	int fd;                /* timers: the timerfd, owned by the source */
 	uint32_t events;
 	cor_io_fn io;
 	cor_timer_fn timer;
@@ -35,9 +35,11 @@ int cor_loop_add(struct cor_loop *l, struct cor_source *s, int fd, uint32_t even
 int cor_loop_modify(struct cor_source *s, uint32_t events);
 void cor_loop_remove(struct cor_source *s);
 /* One-shot timer after `after_ns`, and every interval_ns after that when not 0. */
-int cor_loop_timer(struct cor_loop *l, struct cor_source *s, int64_t after_ns, int64_t interval_ns, cor_timer_fn fn);
+int cor_loop_timer(struct cor_loop *l, struct cor_source *s, int64_t after_ns, int64_t interval_ns,
+		   cor_timer_fn fn);
 /* Blocks SIGCHLD and the given signals and routes them. signals: 0-terminated list or NULL. */
-int cor_loop_signals(struct cor_loop *l, cor_child_fn child, const int *signals, cor_signal_fn fn, void *data);
+int cor_loop_signals(struct cor_loop *l, cor_child_fn child, const int *signals, cor_signal_fn fn,
+		     void *data);
 /* Runs until cor_loop_stop. 0 or -errno. */
 int cor_loop_run(struct cor_loop *l);
 void cor_loop_stop(struct cor_loop *l);

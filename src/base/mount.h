@@ -11,9 +11,9 @@
 #include "base/error.h"
 
 struct cor_mount {
-	char *type;     /* "overlay", "bind", … */
+	char *type; /* "overlay", "bind", … */
 	char *source;
-	char *target;   /* inside the mount point given to cor_mount_all; NULL or "": the mount point itself */
+	char *target; /* inside the mount point given to cor_mount_all; NULL or "": the mount point itself */
 	char **options; /* strv: "ro", "rbind", "lowerdir=…", … */
 };
 struct cor_mounts {

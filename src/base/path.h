@@ -47,6 +47,7 @@ int cor_open_or_mkdir_at(int dirfd, const char *name, mode_t mode, struct cor_er
 /* Removes name below dirfd recursively; does not follow symlinks, does not cross mounts; missing is fine. */
 int cor_remove_tree_at(int dirfd, const char *name, struct cor_error *err);
 /* Sum of st_blocks*512 and number of inodes below dirfd/name, hardlinks once. */
-int cor_disk_usage_at(int dirfd, const char *name, int64_t *ret_size, int64_t *ret_inodes, struct cor_error *err);
+int cor_disk_usage_at(int dirfd, const char *name, int64_t *ret_size, int64_t *ret_inodes,
+		      struct cor_error *err);
 
 #endif

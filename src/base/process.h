@@ -10,15 +10,15 @@
 #include "base/error.h"
 
 struct cor_spawn {
-	const char *path;        /* with a slash: that file; without: searched in PATH */
+	const char *path; /* with a slash: that file; without: searched in PATH */
 	char *const *argv;
-	char *const *env;        /* NULL: environ */
-	int cwd_fd;              /* -1: stays */
-	int fds[16];             /* child's descriptor i is a copy of fds[i]; -1: /dev/null for 0..2, closed above */
-	size_t nfds;             /* everything from nfds up is closed */
-	bool new_session;        /* setsid */
-	bool default_signals;    /* signal mask emptied and handlers reset (always done for handlers) */
-	pid_t pdeathsig_of;      /* unused when 0; else PR_SET_PDEATHSIG SIGKILL */
+	char *const *env; /* NULL: environ */
+	int cwd_fd;       /* -1: stays */
+	int fds[16];      /* child's descriptor i is a copy of fds[i]; -1: /dev/null for 0..2, closed above */
+	size_t nfds;      /* everything from nfds up is closed */
+	bool new_session; /* setsid */
+	bool default_signals; /* signal mask emptied and handlers reset (always done for handlers) */
+	pid_t pdeathsig_of;   /* unused when 0; else PR_SET_PDEATHSIG SIGKILL */
 };
 /* Starts it; *ret_pid and, when not NULL, *ret_pidfd (O_CLOEXEC). exec failures are reported here, synchronously
  * ("exec crun: no such file or directory" -> -ENOENT). */

@@ -50,16 +50,18 @@ struct cor_writer {
 typedef int (*cor_content_walk_fn)(const struct cor_content_info *info, void *data);
 typedef int (*cor_ingest_walk_fn)(const struct cor_ingest_status *status, void *data);
 struct cor_content_ops {
-	int (*info)(struct cor_services *s, const char *digest, struct cor_content_info *ret, struct cor_error *err);
+	int (*info)(struct cor_services *s, const char *digest, struct cor_content_info *ret,
+		    struct cor_error *err);
 	int (*walk)(struct cor_services *s, cor_content_walk_fn fn, void *data, struct cor_error *err);
 	/* Sets each label of `labels` ("" value removes it); with replace_all the others go. */
-	int (*label)(struct cor_services *s, const char *digest, const struct cor_map *labels, bool replace_all,
-		     struct cor_error *err);
+	int (*label)(struct cor_services *s, const char *digest, const struct cor_map *labels,
+		     bool replace_all, struct cor_error *err);
 	int (*remove)(struct cor_services *s, const char *digest, struct cor_error *err);
-	int (*reader)(struct cor_services *s, const char *digest, struct cor_reader **ret, struct cor_error *err);
+	int (*reader)(struct cor_services *s, const char *digest, struct cor_reader **ret,
+		      struct cor_error *err);
 	/* ref identifies the ingest; a second writer on the same ref is UNAVAILABLE ("ref X locked") unless wait. */
-	int (*writer)(struct cor_services *s, const char *ref, int64_t expected_size, const char *expected_digest,
-		      bool wait, struct cor_writer **ret, struct cor_error *err);
+	int (*writer)(struct cor_services *s, const char *ref, int64_t expected_size,
+		      const char *expected_digest, bool wait, struct cor_writer **ret, struct cor_error *err);
 	int (*ingests)(struct cor_services *s, cor_ingest_walk_fn fn, void *data, struct cor_error *err);
 	int (*abort)(struct cor_services *s, const char *ref, struct cor_error *err);
 };
@@ -85,7 +87,8 @@ typedef int (*cor_snapshot_walk_fn)(const struct cor_snapshot_info *info, void *
 struct cor_snapshot_ops {
 	int (*stat)(struct cor_services *s, const char *sn, const char *key, struct cor_snapshot_info *ret,
 		    struct cor_error *err);
-	int (*walk)(struct cor_services *s, const char *sn, cor_snapshot_walk_fn fn, void *data, struct cor_error *err);
+	int (*walk)(struct cor_services *s, const char *sn, cor_snapshot_walk_fn fn, void *data,
+		    struct cor_error *err);
 	int (*label)(struct cor_services *s, const char *sn, const char *key, const struct cor_map *labels,
 		     bool replace_all, struct cor_error *err);
 	int (*usage)(struct cor_services *s, const char *sn, const char *key, struct cor_usage *ret,
@@ -108,8 +111,9 @@ struct cor_snapshot_ops {
 struct cor_diff_ops {
 	/* Applies the layer to a prepared snapshot's mounts. Verifies the blob's digest over the whole stream; when
 	 * expected_diff_id is not NULL, the diffID too. *ret_diff_id (may be NULL) is the uncompressed digest. */
-	int (*apply)(struct cor_services *s, const struct cor_descriptor *layer, const struct cor_mounts *mounts,
-		     const char *expected_diff_id, char **ret_diff_id, struct cor_error *err);
+	int (*apply)(struct cor_services *s, const struct cor_descriptor *layer,
+		     const struct cor_mounts *mounts, const char *expected_diff_id, char **ret_diff_id,
+		     struct cor_error *err);
 	/* Writes the difference upper - lower as a layer blob. media_type NULL: tar+gzip. ref NULL: made up. */
 	int (*compare)(struct cor_services *s, const struct cor_mounts *lower, const struct cor_mounts *upper,
 		       const char *media_type, const char *ref, const struct cor_map *labels,
@@ -139,23 +143,25 @@ struct cor_task_create {
 	const struct cor_mounts *rootfs;       /* n 0: the spec's root.path is used as it is */
 	struct cor_stdio stdio;
 	bool no_pivot;
-	bool start;                            /* hint: start() follows at once, nothing comes in between */
-	const char *checkpoint;                /* path or NULL */
+	bool start;             /* hint: start() follows at once, nothing comes in between */
+	const char *checkpoint; /* path or NULL */
 };
 struct cor_exec {
 	const char *id, *exec_id;
-	const char *process;                   /* OCI process, JSON text */
+	const char *process; /* OCI process, JSON text */
 	struct cor_stdio stdio;
 };
 typedef int (*cor_task_walk_fn)(const struct cor_task *task, void *data);
 struct cor_task_ops {
 	/* *ret_console: pty master (O_CLOEXEC, caller's) for INHERIT+terminal, else -1; may be NULL otherwise. */
-	int (*create)(struct cor_services *s, const struct cor_task_create *req, pid_t *ret_pid, int *ret_console,
-		      struct cor_error *err);
-	int (*start)(struct cor_services *s, const char *id, const char *exec_id, pid_t *ret_pid, struct cor_error *err);
+	int (*create)(struct cor_services *s, const struct cor_task_create *req, pid_t *ret_pid,
+		      int *ret_console, struct cor_error *err);
+	int (*start)(struct cor_services *s, const char *id, const char *exec_id, pid_t *ret_pid,
+		     struct cor_error *err);
 	int (*exec)(struct cor_services *s, const struct cor_exec *req, struct cor_error *err);
 	/* After start of an INHERIT+terminal exec: its pty master. */
-	int (*console)(struct cor_services *s, const char *id, const char *exec_id, int *ret_fd, struct cor_error *err);
+	int (*console)(struct cor_services *s, const char *id, const char *exec_id, int *ret_fd,
+		       struct cor_error *err);
 	int (*state)(struct cor_services *s, const char *id, const char *exec_id, struct cor_task *ret,
 		     struct cor_error *err);
 	int (*walk)(struct cor_services *s, cor_task_walk_fn fn, void *data, struct cor_error *err);
@@ -165,21 +171,24 @@ struct cor_task_ops {
 		    struct cor_error *err);
 	/* A descriptor that becomes readable when the process has exited (then wait does not block); the caller closes
 	 * it. -ENOSYS where the back end has none. */
-	int (*wait_fd)(struct cor_services *s, const char *id, const char *exec_id, int *ret_fd, struct cor_error *err);
+	int (*wait_fd)(struct cor_services *s, const char *id, const char *exec_id, int *ret_fd,
+		       struct cor_error *err);
 	/* Only a stopped (or never started) process. Unmounts, removes the bundle, ends the shim for the init process. */
 	int (*remove)(struct cor_services *s, const char *id, const char *exec_id, struct cor_task_exit *ret,
 		      struct cor_error *err);
-	int (*pids)(struct cor_services *s, const char *id, pid_t **ret, size_t *ret_n, struct cor_error *err);
+	int (*pids)(struct cor_services *s, const char *id, pid_t **ret, size_t *ret_n,
+		    struct cor_error *err);
 	int (*pause)(struct cor_services *s, const char *id, struct cor_error *err);
 	int (*resume)(struct cor_services *s, const char *id, struct cor_error *err);
-	int (*resize)(struct cor_services *s, const char *id, const char *exec_id, uint16_t rows, uint16_t columns,
-		      struct cor_error *err);
-	int (*close_stdin)(struct cor_services *s, const char *id, const char *exec_id, struct cor_error *err);
+	int (*resize)(struct cor_services *s, const char *id, const char *exec_id, uint16_t rows,
+		      uint16_t columns, struct cor_error *err);
+	int (*close_stdin)(struct cor_services *s, const char *id, const char *exec_id,
+			   struct cor_error *err);
 	/* A stream socket of attached stdio: bytes written go to stdin (or the terminal); what is read is framed when
 	 * the process has no terminal: {u8 stream (1 out, 2 err), u8[3] zero, u32 big-endian length} data…; raw
 	 * terminal bytes otherwise. End of file when the process's output ends. */
-	int (*attach)(struct cor_services *s, const char *id, const char *exec_id, int *ret_sock, bool *ret_terminal,
-		      struct cor_error *err);
+	int (*attach)(struct cor_services *s, const char *id, const char *exec_id, int *ret_sock,
+		      bool *ret_terminal, struct cor_error *err);
 };
 
 /* ---- leases, namespaces, garbage ------------------------------------------------------------------------------- */
@@ -187,11 +196,12 @@ struct cor_task_ops {
 typedef int (*cor_lease_walk_fn)(const struct cor_lease *lease, void *data);
 struct cor_lease_ops {
 	/* id NULL or "": made up. Labels "containerd.io/gc.expire" = RFC 3339 time. */
-	int (*create)(struct cor_services *s, const char *id, const struct cor_map *labels, struct cor_lease *ret,
-		      struct cor_error *err);
+	int (*create)(struct cor_services *s, const char *id, const struct cor_map *labels,
+		      struct cor_lease *ret, struct cor_error *err);
 	int (*remove)(struct cor_services *s, const char *id, bool sync, struct cor_error *err);
 	int (*walk)(struct cor_services *s, cor_lease_walk_fn fn, void *data, struct cor_error *err);
-	int (*add)(struct cor_services *s, const char *id, const struct cor_lease_resource *res, struct cor_error *err);
+	int (*add)(struct cor_services *s, const char *id, const struct cor_lease_resource *res,
+		   struct cor_error *err);
 	/* A lease for the length of one operation: held by this process (it ends with it, however it ends). Everything
 	 * these services write while it is on is kept from garbage collection. _end drops it (and triggers no GC). */
 	int (*begin)(struct cor_services *s, struct cor_error *err);
@@ -200,8 +210,10 @@ struct cor_lease_ops {
 
 typedef int (*cor_namespace_walk_fn)(const char *name, const struct cor_map *labels, void *data);
 struct cor_namespace_ops {
-	int (*create)(struct cor_services *s, const char *name, const struct cor_map *labels, struct cor_error *err);
-	int (*label)(struct cor_services *s, const char *name, const struct cor_map *labels, struct cor_error *err);
+	int (*create)(struct cor_services *s, const char *name, const struct cor_map *labels,
+		      struct cor_error *err);
+	int (*label)(struct cor_services *s, const char *name, const struct cor_map *labels,
+		     struct cor_error *err);
 	/* FAILED_PRECONDITION while anything is in it. */
 	int (*remove)(struct cor_services *s, const char *name, struct cor_error *err);
 	int (*walk)(struct cor_services *s, cor_namespace_walk_fn fn, void *data, struct cor_error *err);
@@ -223,7 +235,7 @@ struct cor_gc_ops {
 };
 
 struct cor_services {
-	const char *ns;                 /* namespace of all calls */
+	const char *ns; /* namespace of all calls */
 	const char *default_snapshotter;
 	const struct cor_content_ops *content;
 	const struct cor_image_ops *images;
@@ -233,7 +245,7 @@ struct cor_services {
 	const struct cor_task_ops *tasks;
 	const struct cor_lease_ops *leases;
 	const struct cor_namespace_ops *namespaces;
-	const struct cor_gc_ops *gc;    /* NULL: back end collects by itself */
+	const struct cor_gc_ops *gc; /* NULL: back end collects by itself */
 	/* Path of the log of a detached container (LOG stdio), or NULL where the back end keeps none. Caller frees. */
 	int (*log_path)(struct cor_services *s, const char *id, char **ret, struct cor_error *err);
 	void (*close)(struct cor_services *s);

@@ -65,13 +65,13 @@ struct cor_usage {
 
 struct cor_container {
 	char *id;
-	char *image;               /* "" when none */
-	char *runtime;             /* "io.containerd.runc.v2" */
+	char *image;   /* "" when none */
+	char *runtime; /* "io.containerd.runc.v2" */
 	struct cor_any runtime_options;
-	char *spec;                /* OCI runtime spec, JSON text */
-	char *snapshotter;         /* "" when none */
-	char *snapshot_key;        /* "" when none */
-	char *sandbox_id;          /* "" when none */
+	char *spec;         /* OCI runtime spec, JSON text */
+	char *snapshotter;  /* "" when none */
+	char *snapshot_key; /* "" when none */
+	char *sandbox_id;   /* "" when none */
 	struct cor_map labels;
 	struct cor_map extensions; /* name -> JSON text */
 	int64_t created_ns, updated_ns;
@@ -131,7 +131,7 @@ enum cor_stdio_kind { COR_STDIO_NONE, COR_STDIO_INHERIT, COR_STDIO_LOG, COR_STDI
 struct cor_stdio {
 	enum cor_stdio_kind kind;
 	bool terminal;
-	int fds[3];       /* INHERIT without terminal; borrowed; -1: /dev/null */
+	int fds[3]; /* INHERIT without terminal; borrowed; -1: /dev/null */
 	const char *uri;
 	const char *stdin_path, *stdout_path, *stderr_path;
 	uint16_t rows, columns; /* initial terminal size, 0: unset */
