@@ -27,7 +27,8 @@ void cor_reader_freep(struct cor_reader **r)
 
 /* The blob's size comes from a record that may lie: it is checked against max before memory is taken, and the stream is
  * read to its end but never past max + 1 bytes. */
-static int read_whole(struct cor_reader *r, const char *digest, size_t max, struct cor_buf *out, struct cor_error *err)
+static int read_whole(struct cor_reader *r, const char *digest, size_t max, struct cor_buf *out,
+		      struct cor_error *err)
 {
 	char chunk[16384];
 
@@ -39,7 +40,8 @@ static int read_whole(struct cor_reader *r, const char *digest, size_t max, stru
 		if (n == 0)
 			return 0;
 		if ((size_t)n > max - out->len)
-			return cor_error_set(err, COR_OUT_OF_RANGE, "content %s: larger than %zu bytes", digest, max);
+			return cor_error_set(err, COR_OUT_OF_RANGE, "content %s: larger than %zu bytes",
+					     digest, max);
 		if (cor_buf_append(out, chunk, (size_t)n) < 0)
 			return cor_error_oom(err);
 	}
@@ -65,7 +67,8 @@ int cor_content_read_all(struct cor_services *s, const char *digest, size_t max,
 		return ret_code;
 	cor_digest_of(buf.data ? buf.data : "", buf.len, actual);
 	if (!streq(actual, digest))
-		return cor_error_set(err, COR_DATA_LOSS, "content %s: data on disk has digest %s", digest, actual);
+		return cor_error_set(err, COR_DATA_LOSS, "content %s: data on disk has digest %s", digest,
+				     actual);
 	len = buf.len;
 	text = cor_buf_take(&buf);
 	if (!text)
