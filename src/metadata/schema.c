@@ -6,6 +6,8 @@
  * Labels, annotations and extensions are JSON objects of strings (NULL: empty). Times are nanoseconds since 1970.
  * snapshots.parent is the id of another row; it stays valid because a snapshot with children is never removed.
  */
+#include <stdio.h>
+
 #include "metadata/internal.h"
 
 static const char *const steps[COR_META_VERSION] = {
