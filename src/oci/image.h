@@ -44,6 +44,10 @@ struct cor_image_config {
 void cor_image_config_done(struct cor_image_config *c);
 int cor_image_config_parse(const char *text, size_t len, struct cor_image_config *ret, struct cor_error *err);
 
+/* An image's labels as labels for its container: reserved ones (containerd.io/…, io.cri-containerd…) and those over
+ * 4096 bytes are left out, so that an image cannot steer what reads a container's labels. */
+int cor_image_container_labels(const struct cor_map *image_labels, struct cor_map *ret, struct cor_error *err);
+
 /* Parses one descriptor object. */
 int cor_descriptor_parse(const json_t *obj, struct cor_descriptor *ret, struct cor_error *err);
 json_t *cor_descriptor_to_json(const struct cor_descriptor *d);
