@@ -16,10 +16,10 @@
 /* What unpacking one message may allocate. */
 #define COR_MESSAGE_MEMORY_MAX (16u << 20)
 
-/* Unpacks into *ret, to be freed with protobuf_c_message_free_unpacked(*ret, NULL). Text fields hold no NUL bytes then.
+/* Unpacks into *ret, to be freed with protobuf_c_message_free_unpacked(*ret, NULL). A text with a NUL byte in it ends there.
  * INVALID_ARGUMENT: does not parse; RESOURCE_EXHAUSTED: needs more than the bound; -ENOMEM. */
-int cor_message_unpack(const ProtobufCMessageDescriptor *type, const void *data, size_t n, ProtobufCMessage **ret,
-		       struct cor_error *err);
+int cor_message_unpack(const ProtobufCMessageDescriptor *type, const void *data, size_t n,
+		       ProtobufCMessage **ret, struct cor_error *err);
 /* Packs into a new buffer (never NULL on success, also when empty). 0 or -ENOMEM. */
 int cor_message_pack(const ProtobufCMessage *m, uint8_t **ret, size_t *ret_len);
 static inline void cor_message_free(ProtobufCMessage *m)

@@ -33,8 +33,14 @@ struct cor_ttrpc_parser {
 };
 void cor_ttrpc_parser_done(struct cor_ttrpc_parser *p);
 int cor_ttrpc_parser_feed(struct cor_ttrpc_parser *p, const void *data, size_t n, struct cor_error *err);
+/* How many bytes to read next so that none of a following frame are among them (descriptors that come with bytes then
+ * belong to this frame): the rest of the header, then the rest of the frame. 0: next has a frame, or an error. */
+size_t cor_ttrpc_parser_need(const struct cor_ttrpc_parser *p);
 /* 1: a frame in *ret; 0: more bytes needed; -EPROTO: the peer broke the protocol (the connection is to be dropped). */
 int cor_ttrpc_parser_next(struct cor_ttrpc_parser *p, struct cor_ttrpc_frame *ret, struct cor_error *err);
+
+#define COR_TTRPC_NAME_MAX 256    /* bytes of a service or method name */
+#define COR_TTRPC_METADATA_MAX 64 /* pairs with one request */
 
 /* A request as decoded; strings and payload borrowed from a copy owned by the struct. */
 struct cor_ttrpc_request {
@@ -45,8 +51,10 @@ struct cor_ttrpc_request {
 	struct cor_map metadata;
 };
 void cor_ttrpc_request_done(struct cor_ttrpc_request *r);
+/* -EPROTO: malformed, or beyond the limits above; -ENOMEM. */
 int cor_ttrpc_request_decode(const void *data, size_t n, struct cor_ttrpc_request *ret, struct cor_error *err);
-/* A whole frame (header and payload) appended to out. */
+/* A whole frame (header and payload) appended to out. 0, -ENOMEM, or -EMSGSIZE over COR_TTRPC_MESSAGE_MAX; out keeps its
+ * length on failure. */
 int cor_ttrpc_request_encode(struct cor_buf *out, uint32_t stream, const char *service, const char *method,
 			     const void *payload, size_t n, int64_t timeout_ns, const struct cor_map *metadata);
 /* Response frame; code COR_OK: payload; else status {code, message}. */

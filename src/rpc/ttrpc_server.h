@@ -29,22 +29,23 @@
 
 #include "rpc/ttrpc.h"
 
-#define COR_TTRPC_OPEN_MAX 64
-#define COR_TTRPC_QUEUE_MAX (1u << 20)
+#define COR_TTRPC_OPEN_MAX     64
+#define COR_TTRPC_QUEUE_MAX    (1u << 20)
 #define COR_TTRPC_FD_QUEUE_MAX 16
-#define COR_TTRPC_FDS_MAX 8 /* with one frame */
+#define COR_TTRPC_FDS_MAX      8 /* with one frame */
 
 struct cor_ttrpc_conn;
 struct cor_ttrpc_conn_ops {
 	/* All borrowed for the call. */
-	void (*request)(struct cor_ttrpc_conn *c, uint32_t stream, const struct cor_ttrpc_request *req, int *fds,
-			size_t nfds, void *data);
+	void (*request)(struct cor_ttrpc_conn *c, uint32_t stream, const struct cor_ttrpc_request *req,
+			int *fds, size_t nfds, void *data);
 	/* The wanted events changed. */
 	void (*changed)(struct cor_ttrpc_conn *c, void *data);
 };
 
 /* Takes the socket (made non-blocking), also on failure. ops outlives the connection. */
-int cor_ttrpc_conn_new(int sock_take, const struct cor_ttrpc_conn_ops *ops, void *data, struct cor_ttrpc_conn **ret);
+int cor_ttrpc_conn_new(int sock_take, const struct cor_ttrpc_conn_ops *ops, void *data,
+		       struct cor_ttrpc_conn **ret);
 /* Closes everything. Open requests are forgotten: the owner drops its notes of them first. NULL is fine. */
 struct cor_ttrpc_conn *cor_ttrpc_conn_free(struct cor_ttrpc_conn *c);
 int cor_ttrpc_conn_fd(const struct cor_ttrpc_conn *c);
@@ -59,8 +60,8 @@ int cor_ttrpc_conn_process(struct cor_ttrpc_conn *c, uint32_t events);
 /* Replies: written at once as far as the socket takes it, else queued. The descriptors (up to COR_TTRPC_FDS_MAX) are
  * duplicated where they have to wait; they stay the caller's. 0; -ENOENT when the stream is not open; another -errno when
  * the connection is broken (nothing left for the caller to do, see invariant 1). */
-int cor_ttrpc_conn_reply(struct cor_ttrpc_conn *c, uint32_t stream, const ProtobufCMessage *message, const int *fds,
-			 size_t nfds);
+int cor_ttrpc_conn_reply(struct cor_ttrpc_conn *c, uint32_t stream, const ProtobufCMessage *message,
+			 const int *fds, size_t nfds);
 /* Status {code, message}; COR_OK in err is sent as UNKNOWN. */
 int cor_ttrpc_conn_reply_error(struct cor_ttrpc_conn *c, uint32_t stream, const struct cor_error *err);
 int cor_ttrpc_conn_reply_empty(struct cor_ttrpc_conn *c, uint32_t stream);
