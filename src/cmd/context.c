@@ -47,6 +47,15 @@ void cor_context_init(struct cor_context *ctx, const char *argv0, const struct c
 	};
 }
 
+int cor_context_check_args(const struct cor_context *ctx, int argc, int min, int max, struct cor_error *err)
+{
+	if (argc >= min && (max < 0 || argc <= max))
+		return 0;
+	return cor_error_set(err, COR_INVALID_ARGUMENT, "%s arguments, usage: %s %s",
+			     argc < min ? "missing" : "too many", ctx->path,
+			     cor_empty(ctx->command->args_usage) ? "" : ctx->command->args_usage);
+}
+
 int cor_context_flush(struct cor_context *ctx, struct cor_error *err)
 {
 	int failed = ferror(ctx->out);

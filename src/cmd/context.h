@@ -20,8 +20,9 @@ struct cor_context {
 	const struct cor_command *root; /* the whole tree, for help and completions */
 	struct cor_globals globals;
 	const void *group; /* options struct of the nearest enclosing group that has one, or NULL */
-	const char *path;  /* "coracle images list": the running command */
-	FILE *out;         /* standard output; write errors are noticed at the end (cor_context_flush) */
+	const struct cor_command *command; /* the running command … */
+	const char *path;                  /* … and the words that led to it: "coracle images list" */
+	FILE *out; /* standard output; write errors are noticed at the end (cor_context_flush) */
 	struct cor_services *services; /* NULL until cor_context_services */
 };
 
@@ -33,6 +34,9 @@ void cor_context_done(struct cor_context *ctx);
 
 /* The services, opened on the first call; borrowed, closed by cor_context_done. */
 int cor_context_services(struct cor_context *ctx, struct cor_services **ret, struct cor_error *err);
+
+/* INVALID_ARGUMENT with the usage line unless min <= argc <= max (max < 0: any number). */
+int cor_context_check_args(const struct cor_context *ctx, int argc, int min, int max, struct cor_error *err);
 
 /* Writes out what is buffered. A failure (full disk) is an error of the command; a closed pipe ends the program as
  * SIGPIPE would. Call it before anything else writes to descriptor 1 (a container, a child). */

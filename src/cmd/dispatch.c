@@ -109,6 +109,7 @@ static int run_leaf(struct cor_context *ctx, const struct cor_command *cmd, cons
 	if (r < 0)
 		return r;
 	ctx->path = path;
+	ctx->command = cmd;
 	return cmd->run(ctx, values, argc, argv, err);
 }
 

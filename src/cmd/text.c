@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Texts in and out of commands (see the header). */
+#include <stdio.h>
+#include <time.h>
+
 #include "cmd/text.h"
 
 #define LABEL_MAX 4096
@@ -88,4 +91,21 @@ char *cor_labels_format(const struct cor_map *labels, const char *none)
 	if (labels->n == 0)
 		cor_buf_str(&b, none);
 	return cor_buf_take(&b);
+}
+
+char *cor_text_local_time(int64_t ns, char buf[COR_TIME_MAX])
+{
+	time_t t = (time_t)(ns / 1000000000);
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm))
+		return cor_time_format(ns, buf);
+	size_t n = strftime(buf, COR_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	long minutes = labs(tm.tm_gmtoff) / 60;
+	if (minutes == 0)
+		snprintf(buf + n, COR_TIME_MAX - n, "Z");
+	else
+		snprintf(buf + n, COR_TIME_MAX - n, "%c%02ld:%02ld", tm.tm_gmtoff < 0 ? '-' : '+',
+			 minutes / 60, minutes % 60);
+	return buf;
 }

@@ -3,6 +3,7 @@
 #ifndef COR_CMD_TEXT_H
 #define COR_CMD_TEXT_H
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -16,5 +17,8 @@ size_t cor_text_width(const char *s);
 int cor_labels_parse(char *const *args, struct cor_map *ret, struct cor_error *err);
 /* "k=v,k=v" in key order, `none` for an empty map. Caller frees; NULL on ENOMEM. */
 char *cor_labels_format(const struct cor_map *labels, const char *none);
+
+/* RFC 3339 in local time, whole seconds ("2026-11-26T06:21:11Z"). Returns buf. */
+char *cor_text_local_time(int64_t ns, char buf[COR_TIME_MAX]);
 
 #endif

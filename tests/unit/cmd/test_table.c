@@ -66,6 +66,35 @@ static void blocks(void **state)
 	assert_string_equal(text, "long-cell x y \na         \nb         wide z \n");
 }
 
+static void content_of_ctr(void **state)
+{
+	_cleanup_table_ struct cor_table t = COR_TABLE(1, 1);
+
+	t.tabs = true;
+	cor_table_open_row(&t, "DIGEST", "SIZE", "AGE", "LABELS");
+	cor_table_open_row(&t, "sha256:09a383e87b96b42c16812df5bfcae87a9b1d941bb5a1e556f099576c7232255c",
+			   "349B", "16 seconds", "c=true");
+	cor_table_open_row(&t, "sha256:11069fdd03094578125fd44292a80f78ca434d6ed1b4d28eb4e99f6385132cb1",
+			   "1.084MB", "Less than a second", "-");
+	_cleanup_free_ char *text = printed(&t);
+	assert_string_equal(
+		text, "DIGEST\t\t\t\t\t\t\t\t\tSIZE\tAGE\t\t\tLABELS\n"
+		      "sha256:09a383e87b96b42c16812df5bfcae87a9b1d941bb5a1e556f099576c7232255c\t349B\t16 "
+		      "seconds\t\tc=true\n"
+		      "sha256:11069fdd03094578125fd44292a80f78ca434d6ed1b4d28eb4e99f6385132cb1\t1."
+		      "084MB\tLess than a second\t-\n");
+}
+
+static void open_rows(void **state)
+{
+	_cleanup_table_ struct cor_table t = COR_TABLE(1, 1);
+
+	cor_table_row(&t, "REF", "UNPACKED");
+	cor_table_open_row(&t, "foo/bar:latest", "true");
+	_cleanup_free_ char *text = printed(&t);
+	assert_string_equal(text, "REF            UNPACKED \nfoo/bar:latest true\n");
+}
+
 static void characters_not_bytes(void **state)
 {
 	_cleanup_table_ struct cor_table t = COR_TABLE(1, 1);
@@ -145,6 +174,8 @@ int main(void)
 		cmocka_unit_test(header_only),
 		cmocka_unit_test(empty_cells_and_minwidth),
 		cmocka_unit_test(blocks),
+		cmocka_unit_test(content_of_ctr),
+		cmocka_unit_test(open_rows),
 		cmocka_unit_test(characters_not_bytes),
 		cmocka_unit_test(hostile_cells),
 		cmocka_unit_test(escape),
