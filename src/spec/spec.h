@@ -12,14 +12,14 @@
 /* Exactly what the flags said, unparsed where ctr parses late. Strings borrowed from argv. */
 struct cor_spec_options {
 	const char *id, *ns;
-	char *const *args;              /* strv: command and arguments after the ID; NULL/empty: the image's */
-	const char *config_file;        /* --config */
-	const char *rootfs;             /* --rootfs: the path; NULL: from an image */
+	char *const *args;       /* strv: command and arguments after the ID; NULL/empty: the image's */
+	const char *config_file; /* --config */
+	const char *rootfs;      /* --rootfs: the path; NULL: from an image */
 	const char *env_file;
 	char *const *env;
-	char *const *mounts;            /* --mount, CSV */
+	char *const *mounts; /* --mount, CSV */
 	char *const *annotations;
-	char *const *labels;            /* become annotations at the end */
+	char *const *labels; /* become annotations at the end */
 	char *const *cap_add, *const *cap_drop;
 	char *const *devices;
 	char *const *with_ns;
@@ -31,19 +31,22 @@ struct cor_spec_options {
 	uint64_t memory_limit;
 	bool cpus_set;
 	double cpus;
-	bool cpu_shares_set;            /* run: always true (default 1024) */
+	bool cpu_shares_set; /* run: always true (default 1024) */
 	uint64_t cpu_shares;
-	int64_t cpu_quota;              /* -1: not given */
-	uint64_t cpu_period;            /* 0: not given */
-	const struct cor_map *container_labels; /* final labels of the record (image config, image record, flags) */
+	int64_t cpu_quota;   /* -1: not given */
+	uint64_t cpu_period; /* 0: not given */
+	const struct cor_map
+		*container_labels; /* final labels of the record (image config, image record, flags) */
 };
 
 /* ctr's default spec for linux (oci.GenerateSpec). Caller json_decref's. */
 int cor_spec_default(const char *ns, const char *id, json_t **ret, struct cor_error *err);
 /* The whole of it. image NULL: no image config (--rootfs, --config). rootfs_fd: the mounted root file system for
  * passwd/group lookups, or -1 when no lookup can be needed (see cor_spec_needs_rootfs). */
-int cor_spec_build(const struct cor_spec_options *o, const struct cor_image_config *image, int rootfs_fd, json_t **ret,
-		   struct cor_error *err);
+int cor_spec_build(const struct cor_spec_options *o, const struct cor_image_config *image, int rootfs_fd,
+		   json_t **ret, struct cor_error *err);
+/* What can be refused from the flags alone (conflicts, formats); cor_spec_build does it first, the client may earlier. */
+int cor_spec_check(const struct cor_spec_options *o, struct cor_error *err);
 /* Whether cor_spec_build will look into the root file system (it nearly always does for image runs: the supplementary
  * groups of the user; the client mounts a read-only view for it then). */
 bool cor_spec_needs_rootfs(const struct cor_spec_options *o, const struct cor_image_config *image);
@@ -55,7 +58,7 @@ struct cor_exec_options {
 	bool tty;
 	char *const *env;
 };
-int cor_spec_exec_process(const json_t *container_spec, const struct cor_exec_options *o, int rootfs_fd, json_t **ret,
-			  struct cor_error *err);
+int cor_spec_exec_process(const json_t *container_spec, const struct cor_exec_options *o, int rootfs_fd,
+			  json_t **ret, struct cor_error *err);
 
 #endif
