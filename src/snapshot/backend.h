@@ -9,6 +9,9 @@
 #ifndef COR_SNAPSHOT_BACKEND_H
 #define COR_SNAPSHOT_BACKEND_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/error.h"
 #include "base/mount.h"
 
@@ -16,23 +19,26 @@ struct cor_snapshot_backend;
 
 struct cor_snapshot_backend_ops {
 	const char *name; /* "overlayfs", "native" */
-	/* Makes the data directory of a new snapshot over parents[0..n) (nearest first). A left-over directory with the
-	 * same id (crash) is removed first. readonly: a view. native copies the parent (reflink where it can). */
-	int (*create)(struct cor_snapshot_backend *b, uint64_t id, const uint64_t *parents, size_t n, bool readonly,
-		      struct cor_error *err);
+	/* Makes the data directory of a new snapshot over parents[0..n) (nearest first). readonly: a view. native copies
+	 * the parent (reflink where it can), a view of it has an empty directory. -EEXIST (err not set) when the number is
+	 * in use or left over from a crash: take the next one. On other failures nothing is left. */
+	int (*create)(struct cor_snapshot_backend *b, uint64_t id, const uint64_t *parents, size_t n,
+		      bool readonly, struct cor_error *err);
 	/* How to mount it. overlayfs gives what containerd gives: bind (ro/rw,rbind) when there is one directory only,
 	 * else overlay with workdir/upperdir/lowerdir, "index=off" and "userxattr" as the kernel and user namespace ask. */
-	int (*mounts)(struct cor_snapshot_backend *b, uint64_t id, const uint64_t *parents, size_t n, bool readonly,
-		      struct cor_mounts *ret, struct cor_error *err);
+	int (*mounts)(struct cor_snapshot_backend *b, uint64_t id, const uint64_t *parents, size_t n,
+		      bool readonly, struct cor_mounts *ret, struct cor_error *err);
 	/* Makes the data durable (syncfs of the file system it is on) before it is committed. */
 	int (*sync)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 	int (*usage)(struct cor_snapshot_backend *b, uint64_t id, int64_t *ret_size, int64_t *ret_inodes,
 		     struct cor_error *err);
 	int (*remove)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
-	/* Each data directory on disk. */
-	int (*walk)(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *data), void *data, struct cor_error *err);
-	/* Can this back end work on its directory's file system? FAILED_PRECONDITION with the reason otherwise. */
-	int (*probe)(struct cor_snapshot_backend *b, struct cor_error *err);
+	/* Each data directory on disk; fn returns non-zero to stop (returned). */
+	int (*walk)(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *data), void *data,
+		    struct cor_error *err);
+	/* Can this back end work on its directory's file system? FAILED_PRECONDITION with the reason otherwise. The answer is
+	 * remembered in the directory: a yes for good, a no until the next boot. *ret_fresh (may be NULL): was not remembered. */
+	int (*probe)(struct cor_snapshot_backend *b, bool *ret_fresh, struct cor_error *err);
 	void (*free)(struct cor_snapshot_backend *b);
 };
 struct cor_snapshot_backend {
