@@ -290,7 +290,7 @@ int cor_ttrpc_response_decode(const void *data, size_t n, const uint8_t **ret_pa
 		enum cor_code code =
 			st.code > 0 && st.code <= COR_UNAUTHENTICATED ? (enum cor_code)st.code : COR_UNKNOWN;
 		int shown = (int)MIN(st.len, (size_t)COR_ERROR_MESSAGE_MAX);
-		if (shown == 0)
+		if (shown == 0 || st.message[0] == '\0')
 			return cor_error_set(err, code, "%s", cor_code_name(code));
 		return cor_error_set(err, code, "%.*s", shown, (const char *)st.message);
 	}
