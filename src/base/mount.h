@@ -6,6 +6,7 @@
 #ifndef COR_BASE_MOUNT_H
 #define COR_BASE_MOUNT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -32,6 +33,10 @@ const char *cor_mount_option(const struct cor_mount *m, const char *key);
  * one page of options holds is mounted through fsconfig, or relative to their common parent. On failure what was
  * mounted is unmounted. */
 int cor_mount_all(const struct cor_mounts *m, int targetfd, struct cor_error *err);
+/* The tree that the mounts would show, opened for reading and without a mount that anybody sees or that outlives the
+ * descriptor: a directory that stands alone is opened itself, an overlay is mounted read-only and detached. skip_upper: an
+ * overlay's upper directory is known to be empty. Directory descriptor or -errno. */
+int cor_mounts_open_view(const struct cor_mounts *m, bool skip_upper, struct cor_error *err);
 /* Unmounts everything stacked on dirfd/name (not what is below it in other trees), MNT_DETACH as the last resort;
  * nothing mounted or missing is fine. */
 int cor_unmount_at(int dirfd, const char *name, struct cor_error *err);

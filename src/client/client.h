@@ -58,7 +58,7 @@ int cor_import_layout(struct cor_services *s, int dirfd, const struct cor_import
 int cor_import_rootfs(struct cor_services *s, int fd, const char *name, const struct cor_import_options *o,
 		      cor_imported_fn fn, void *data, struct cor_error *err);
 
-/* ---- containers and tasks (client/create.c, run.c, stdio.c) ---- */
+/* ---- containers and tasks (client/create.c, run.c, task_io.c) ---- */
 struct cor_create_options {
 	const char *image;     /* image name; NULL with spec.rootfs or spec.config_file */
 	const char *platform, *snapshotter;

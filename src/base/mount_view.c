@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Looking into a snapshot without leaving a mount behind: the view is either a plain directory or a mount that is
+ * detached before its descriptor is returned, so the kernel drops it with the last descriptor.
+ */
+#include "base/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+static int open_directory(const char *path, struct cor_error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? cor_error_errno(err, errno, "open %s", path) : fd;
+}
+
+/* A read-only overlay of the same layers: the upper directory, when wanted, as the first lower one. */
+static int read_only_overlay(const struct cor_mount *m, const char *upper, struct cor_mounts *ret)
+{
+	_cleanup_strv_ char **options = NULL;
+	const char *lower = cor_mount_option(m, "lowerdir");
+	int r = cor_strv_push_take(&options, upper ? cor_asprintf("lowerdir=%s:%s", upper, lower)
+						   : cor_asprintf("lowerdir=%s", lower));
+	for (size_t i = 0; r == 0 && m->options[i]; i++)
+		if (streq(m->options[i], "userxattr") || cor_startswith(m->options[i], "index="))
+			r = cor_strv_push(&options, m->options[i]);
+	if (r == 0)
+		r = cor_strv_push(&options, "ro");
+	return r < 0 ? r : cor_mounts_add(ret, m->type, m->source, NULL, options);
+}
+
+/* Mounted on a directory of its own for as long as it takes to open it. */
+static int open_detached(const struct cor_mounts *m, struct cor_error *err)
+{
+	char dir[] = "/tmp/coracle-view-XXXXXX";
+	if (!mkdtemp(dir))
+		return cor_error_errno(err, errno, "make %s", dir);
+	_cleanup_close_ int target = open_directory(dir, err);
+	int r = target < 0 ? target : cor_mount_all(m, target, err);
+	int fd = -1;
+	if (r == 0) {
+		fd = open_directory(dir, err);
+		if (umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && fd >= 0) {
+			r = cor_error_errno(err, errno, "unmount %s", dir);
+			fd = cor_close(fd);
+		} else if (fd < 0) {
+			r = fd;
+		}
+	}
+	(void)rmdir(dir);
+	return r < 0 ? r : fd;
+}
+
+int cor_mounts_open_view(const struct cor_mounts *m, bool skip_upper, struct cor_error *err)
+{
+	if (m->n == 1 && streq(m->items[0].type, "bind") && cor_empty(m->items[0].target))
+		return open_directory(m->items[0].source, err);
+	if (m->n != 1 || !streq(m->items[0].type, "overlay") || !cor_mount_option(&m->items[0], "lowerdir"))
+		return open_detached(m, err);
+	const char *lower = cor_mount_option(&m->items[0], "lowerdir");
+	const char *upper = skip_upper ? NULL : cor_mount_option(&m->items[0], "upperdir");
+	if (!upper && !strchr(lower, ':'))
+		return open_directory(lower, err);
+	_cleanup_mounts_ struct cor_mounts view = {0};
+	if (read_only_overlay(&m->items[0], upper, &view) < 0)
+		return cor_error_oom(err);
+	return open_detached(&view, err);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deleting a container: its stopped task, its snapshot, its record. */
+#include "client/client.h"
+
+#include <errno.h>
+
+static int remove_stopped_task(struct cor_services *s, const char *id, struct cor_error *err)
+{
+	struct cor_task t = {0};
+	struct cor_error e = {0};
+	int r = s->tasks->state(s, id, NULL, &t, &e);
+	if (r < 0) {
+		if (e.code == COR_NOT_FOUND)
+			return 0;
+		if (err)
+			*err = e;
+		return r;
+	}
+	if (t.status != COR_TASK_STOPPED && t.status != COR_TASK_CREATED) {
+		r = cor_error_set(err, COR_FAILED_PRECONDITION,
+				  "cannot delete a non stopped container: {%s %u %s}",
+				  t.status == COR_TASK_PAUSED ? "paused" : "running", t.exit_status,
+				  "0001-01-01 00:00:00 +0000 UTC");
+	} else {
+		r = s->tasks->remove(s, id, NULL, NULL, &e);
+		if (r < 0 && e.code == COR_NOT_FOUND)
+			r = 0;
+		else if (r < 0 && err)
+			*err = e;
+	}
+	cor_task_done(&t);
+	return r;
+}
+
+int cor_delete_container(struct cor_services *s, const char *id, bool keep_snapshot, struct cor_error *err)
+{
+	struct cor_container c = {0};
+	struct cor_error e = {0};
+	int r = s->containers->get(s, id, &c, err);
+	if (r < 0)
+		return r;
+	r = remove_stopped_task(s, id, err);
+	if (r >= 0 && !keep_snapshot && !cor_empty(c.snapshot_key)) {
+		r = s->snapshots->remove(s, c.snapshotter, c.snapshot_key, &e);
+		if (r < 0 && e.code == COR_NOT_FOUND)
+			r = 0;
+		else if (r < 0 && err)
+			*err = e;
+	}
+	if (r >= 0)
+		r = s->containers->remove(s, id, err);
+	cor_container_done(&c);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Labels of container records: where they come from and in which order they win. */
+#include "client/task_io.h"
+
+#include <errno.h>
+
+#include "oci/identifier.h"
+
+#define STOP_SIGNAL_LABEL "io.containerd.image.config.stop-signal"
+
+int cor_labels_from_strv(char *const *args, struct cor_map *ret, struct cor_error *err)
+{
+	_cleanup_map_ struct cor_map m = {0};
+	for (size_t i = 0; args && args[i]; i++) {
+		const char *eq = strchr(args[i], '=');
+		_cleanup_free_ char *key = eq ? strndup(args[i], (size_t)(eq - args[i])) : strdup(args[i]);
+		if (!key)
+			return cor_error_oom(err);
+		if (!*key)
+			return cor_error_set(err, COR_INVALID_ARGUMENT, "label \"%s\" has no key", args[i]);
+		int r = cor_label_validate(key, eq ? eq + 1 : "", err);
+		if (r < 0)
+			return r;
+		if (cor_map_set(&m, key, eq ? eq + 1 : "") < 0)
+			return cor_error_oom(err);
+	}
+	*ret = m;
+	m = (struct cor_map){0};
+	return 0;
+}
+
+/* Reserved for containerd itself: an image must not steer the engine through its labels. */
+static bool is_reserved(const char *key)
+{
+	return cor_startswith(key, "containerd.io/") || cor_startswith(key, "io.cri-containerd");
+}
+
+static int merge(struct cor_map *dst, const struct cor_map *src, bool from_image_config)
+{
+	for (size_t i = 0; i < src->n; i++) {
+		if (from_image_config && is_reserved(src->keys[i]))
+			continue;
+		/* Too long for a label: left out, not an error of the one who runs the image. */
+		if (cor_label_validate(src->keys[i], src->values[i], NULL) < 0)
+			continue;
+		if (cor_map_set(dst, src->keys[i], src->values[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int cor_container_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_map *ret,
+			 struct cor_error *err)
+{
+	_cleanup_map_ struct cor_map m = {0}, cli = {0};
+	int r = cor_labels_from_strv(flags, &cli, err);
+	if (r < 0)
+		return r;
+	if (image) {
+		const char *sig =
+			cor_empty(image->config.stop_signal) ? "SIGTERM" : image->config.stop_signal;
+		if (merge(&m, &image->config.labels, true) < 0 ||
+		    merge(&m, &image->image.labels, false) < 0 || cor_map_set(&m, STOP_SIGNAL_LABEL, sig) < 0)
+			return cor_error_oom(err);
+	}
+	if (merge(&m, &cli, false) < 0)
+		return cor_error_oom(err);
+	*ret = m;
+	m = (struct cor_map){0};
+	return 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running a container's task with the caller's stdio, and `run` as a whole.
+ *
+ * Order of a run: record and snapshot (create.c) -> task -> start -> wait -> task removed -> (rm) record and snapshot
+ * removed. Whatever fails on the way undoes everything before it, so a failed run leaves nothing behind.
+ */
+#include "client/task_io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+struct session {
+	struct cor_services *s;
+	const char *id;
+	const struct cor_task_options *o;
+	struct cor_terminal terminal;
+	struct cor_signals signals;
+	struct cor_stdio io;
+	int console;
+	bool created;
+};
+
+static int open_terminal(struct session *ss, struct cor_error *err)
+{
+	if (!ss->o->tty || ss->o->detach)
+		return 0;
+	return cor_terminal_open(&ss->terminal, err);
+}
+
+static int create_and_start(struct session *ss, const struct cor_container *c, struct cor_error *err)
+{
+	struct cor_services *s = ss->s;
+	_cleanup_mounts_ struct cor_mounts rootfs = {0};
+	int r;
+	if (!cor_empty(c->snapshot_key)) {
+		r = s->snapshots->mounts(s, c->snapshotter, c->snapshot_key, &rootfs, err);
+		if (r < 0)
+			return r;
+	}
+	struct cor_task_create req = {
+		.id = c->id,
+		.container = c,
+		.rootfs = &rootfs,
+		.stdio = ss->io,
+		.no_pivot = ss->o->no_pivot,
+		/* With a terminal the window size is set between create and start. */
+		.start = !ss->o->tty,
+	};
+	pid_t pid = 0;
+	r = s->tasks->create(s, &req, &pid, &ss->console, err);
+	if (r < 0)
+		return r;
+	ss->created = true;
+	if (ss->console >= 0)
+		cor_terminal_copy_size(&ss->terminal, ss->console);
+	if (ss->o->pid_file) {
+		r = cor_write_pid_file(ss->o->pid_file, pid, err);
+		if (r < 0)
+			return r;
+	}
+	if (ss->terminal.fd >= 0) {
+		r = cor_terminal_raw(&ss->terminal, err);
+		if (r < 0)
+			return r;
+	}
+	return s->tasks->start(s, c->id, NULL, NULL, err);
+}
+
+static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
+{
+	struct cor_foreground f = {
+		.s = ss->s,
+		.id = ss->id,
+		.terminal = ss->terminal.fd >= 0 ? &ss->terminal : NULL,
+		.signals = &ss->signals,
+		.console = ss->console,
+		.attached = -1,
+	};
+	struct cor_task_exit ended = {0};
+	int r = cor_foreground_wait(&f, &ended, err);
+	if (r < 0)
+		return r;
+	r = ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, err);
+	if (r < 0)
+		return r;
+	ss->created = false;
+	*ret_status = ended.status;
+	return 0;
+}
+
+static void discard_task(struct cor_services *s, const char *id)
+{
+	struct cor_error e = {0};
+	struct cor_task_exit ended;
+	if (s->tasks->kill(s, id, NULL, SIGKILL, true, &e) == 0)
+		(void)s->tasks->wait(s, id, NULL, &ended, &e);
+	if (s->tasks->remove(s, id, NULL, NULL, &e) < 0 && e.code != COR_NOT_FOUND)
+		cor_warn("clean up task %s: %s", id, e.message);
+}
+
+int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
+		 uint32_t *ret_status, struct cor_error *err)
+{
+	struct session ss = {.s = s, .id = c->id, .o = o, .console = -1};
+	ss.terminal = COR_TERMINAL_NONE;
+	ss.signals = COR_SIGNALS_NONE;
+	int r = open_terminal(&ss, err);
+	if (r >= 0)
+		r = cor_stdio_from_options(o, &ss.terminal, &ss.io, err);
+	if (r >= 0 && !o->detach)
+		r = cor_signals_block(&ss.signals, err);
+	if (r >= 0)
+		r = create_and_start(&ss, c, err);
+	if (r >= 0 && !o->detach)
+		r = stay(&ss, ret_status, err);
+	else if (r >= 0)
+		*ret_status = 0;
+	if (r < 0 && ss.created)
+		discard_task(s, c->id);
+	cor_close(ss.console);
+	cor_terminal_restore(&ss.terminal);
+	cor_signals_restore(&ss.signals);
+	return r < 0 ? r : 0;
+}
+
+int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,
+	    struct cor_error *err)
+{
+	struct cor_container c = {0};
+	struct cor_error ignored = {0};
+	if (o->rm && o->task.detach)
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "flags --detach and --rm cannot be specified together");
+	int r = cor_create_container(s, &o->create, &c, err);
+	if (r < 0)
+		return r;
+	r = cor_run_task(s, &c, &o->task, ret_status, err);
+	if (r < 0)
+		/* The first error is the one to tell; what cannot be undone is kept for `containers delete` and gc. */
+		(void)cor_delete_container(s, c.id, false, &ignored);
+	else if (o->rm)
+		r = cor_delete_container(s, c.id, false, err);
+	cor_container_done(&c);
+	return r;
+}
