@@ -169,6 +169,13 @@ assert_error() { # CODE PATTERN
 	[[ $stderr =~ $2 ]] || fail "does not match '$2': $stderr"
 }
 
+# Standard input has no line that grep finds with these arguments.
+lacks() {
+	local found
+	found=$(grep "$@") || return 0
+	fail "should not be there: $found"
+}
+
 assert_equal() {
 	[ "$1" = "$2" ] || fail "have: $1" "want: $2"
 }

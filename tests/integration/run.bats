@@ -313,7 +313,7 @@ END
 @test "--memory-limit, --cpus, --cpu-shares reach the control group" {
 	coracle run -d --memory-limit 67108864 --cpus 0.5 --cpu-shares 512 busybox "$id" sleep 100
 	dir() { find /sys/fs/cgroup -path "*/$NS/$id" -type d; }
-	value() { cat $(dir | sed "s|\$|/$1|") 2>/dev/null | head -n 1; }
+	value() { dir | while read -r d; do cat "$d/$1" 2>/dev/null; done | head -n 1; }
 	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
 		assert_equal "$(value memory.max)" 67108864
 		assert_equal "$(value cpu.max)" "50000 100000"

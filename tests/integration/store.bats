@@ -23,9 +23,9 @@ busybox_target() {
 	coracle images label busybox:copy colour=blue
 	coracle images list 'name==busybox:copy' | grep -q colour=blue
 	coracle images label busybox:copy colour=
-	! coracle images list | grep -q colour=blue
+	coracle images list | lacks colour=blue
 	coracle images delete busybox:copy
-	! coracle images list -q | grep -qx busybox:copy
+	coracle images list -q | lacks -x busybox:copy
 	run coracle run --rm busybox "$id" true
 	assert_equal "$status" 0
 }
@@ -67,7 +67,7 @@ busybox_target() {
 	run coracle content active
 	[ "${#lines[@]}" -le 1 ] || fail "$output"
 	coracle content delete "$digest"
-	! coracle content list -q | grep -qx "$digest"
+	coracle content list -q | lacks -x "$digest"
 }
 
 @test "snapshots: prepare, mounts, commit, view, tree, info, label, usage, diff, delete" {
@@ -96,7 +96,7 @@ busybox_target() {
 	[ "$status" -eq 1 ] # a child is there
 	coracle snapshots delete "$id-view"
 	coracle snapshots delete "$id-done"
-	! coracle snapshots list | grep -q "$id"
+	coracle snapshots list | lacks "$id"
 }
 
 @test "a layer that diff made applies again to the same tree" {
@@ -138,7 +138,7 @@ busybox_target() {
 	[ "$status" -eq 1 ] # not empty
 	coracle --namespace "$NS-other" images delete --sync elsewhere
 	coracle namespaces remove "$NS-other"
-	! coracle namespaces list -q | grep -qx "$NS-other"
+	coracle namespaces list -q | lacks -x "$NS-other"
 }
 
 @test "leases: create, list, delete; a lease keeps what it holds" {
@@ -146,7 +146,7 @@ busybox_target() {
 	assert_equal "$output" "$id"
 	coracle leases list -q | grep -qx "$id"
 	coracle leases delete "$id"
-	! coracle leases list -q | grep -qx "$id"
+	coracle leases list -q | lacks -x "$id"
 }
 
 @test "gc: what an image, a container or a live snapshot needs stays; the rest goes" {
@@ -175,7 +175,7 @@ busybox_target() {
 	[[ $output == *"$digest"* ]] || fail "$output"
 	coracle content list -q | grep -qx "$digest"
 	coracle gc
-	! coracle content list -q | grep -qx "$digest"
+	coracle content list -q | lacks -x "$digest"
 }
 
 @test "gc --why explains what keeps a thing" {
