@@ -23,8 +23,8 @@ struct cor_resolved_image {
 void cor_resolved_image_done(struct cor_resolved_image *r);
 /* The named image's best manifest for the platform (NULL: the host's) and its config. NOT_FOUND for no such image,
  * missing blobs, or no matching platform ("no match for platform in manifest sha256:…: not found"). */
-int cor_resolve_image(struct cor_services *s, const char *name, const char *platform, struct cor_resolved_image *ret,
-		      struct cor_error *err);
+int cor_resolve_image(struct cor_services *s, const char *name, const char *platform,
+		      struct cor_resolved_image *ret, struct cor_error *err);
 int cor_resolve_descriptor(struct cor_services *s, const struct cor_descriptor *target, const char *platform,
 			   struct cor_resolved_image *ret, struct cor_error *err);
 
@@ -33,8 +33,8 @@ int cor_resolve_descriptor(struct cor_services *s, const struct cor_descriptor *
  * recorded; one process unpacks a chain, others wait for it. */
 int cor_unpack(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter,
 	       const struct cor_progress *progress, struct cor_error *err);
-int cor_is_unpacked(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter, bool *ret,
-		    struct cor_error *err);
+int cor_is_unpacked(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter,
+		    bool *ret, struct cor_error *err);
 
 /* ---- import (client/import*.c) ---- */
 struct cor_import_options {
@@ -49,30 +49,31 @@ struct cor_import_options {
 };
 typedef int (*cor_imported_fn)(const char *name, const char *digest, void *data);
 /* fd: a tar stream (plain, gzip, zstd) of an OCI layout or `docker save`. */
-int cor_import_stream(struct cor_services *s, int fd, const struct cor_import_options *o, cor_imported_fn fn, void *data,
-		      struct cor_error *err);
-/* dirfd: an OCI layout directory. */
-int cor_import_layout(struct cor_services *s, int dirfd, const struct cor_import_options *o, cor_imported_fn fn,
+int cor_import_stream(struct cor_services *s, int fd, const struct cor_import_options *o, cor_imported_fn fn,
 		      void *data, struct cor_error *err);
+/* dirfd: an OCI layout directory. */
+int cor_import_layout(struct cor_services *s, int dirfd, const struct cor_import_options *o,
+		      cor_imported_fn fn, void *data, struct cor_error *err);
 /* fd: a root file system as a tar stream or a directory; one-layer image `name`. */
 int cor_import_rootfs(struct cor_services *s, int fd, const char *name, const struct cor_import_options *o,
 		      cor_imported_fn fn, void *data, struct cor_error *err);
 
 /* ---- containers and tasks (client/create.c, run.c, task_io.c) ---- */
 struct cor_create_options {
-	const char *image;     /* image name; NULL with spec.rootfs or spec.config_file */
+	const char *image; /* image name; NULL with spec.rootfs or spec.config_file */
 	const char *platform, *snapshotter;
-	char *const *snapshotter_labels; /* strv k=v */
+	char *const *snapshotter_labels;               /* strv k=v */
 	const char *runtime, *runc_binary, *runc_root; /* runtime NULL: io.containerd.runc.v2 */
 	bool runc_systemd_cgroup;
 	const char *runtime_config_path;
 	struct cor_spec_options spec;
 };
 /* Record and snapshot; on failure neither is left behind. */
-int cor_create_container(struct cor_services *s, const struct cor_create_options *o, struct cor_container *ret,
-			 struct cor_error *err);
+int cor_create_container(struct cor_services *s, const struct cor_create_options *o,
+			 struct cor_container *ret, struct cor_error *err);
 /* Builds the spec without making anything durable (run --dump-config). */
-int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, json_t **ret, struct cor_error *err);
+int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, json_t **ret,
+		  struct cor_error *err);
 
 struct cor_task_options {
 	bool detach, null_io, no_pivot, tty;
@@ -88,16 +89,32 @@ struct cor_run_options {
 	bool rm;
 };
 /* All of `run`. A failure leaves nothing behind. */
-int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status, struct cor_error *err);
+int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,
+	    struct cor_error *err);
 
 struct cor_exec_request {
 	const char *id, *exec_id;
 	struct cor_exec_options spec;
 	struct cor_task_options task;
 };
-int cor_exec(struct cor_services *s, const struct cor_exec_request *o, uint32_t *ret_status, struct cor_error *err);
+int cor_exec(struct cor_services *s, const struct cor_exec_request *o, uint32_t *ret_status,
+	     struct cor_error *err);
 int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, struct cor_error *err);
 /* Deletes container, snapshot and, when stopped (or force: killed), the task. */
 int cor_delete_container(struct cor_services *s, const char *id, bool keep_snapshot, struct cor_error *err);
+
+/* ---- logs of detached containers (client/logs.c) ---- */
+
+struct cor_logs_options {
+	bool follow; /* until the container has stopped */
+	bool tail_set;
+	uint64_t tail; /* last lines only */
+};
+/* One piece of a line: text[0..n) without a newline; `full`: the line ends here. stream 1 stdout, 2 stderr. Non-zero ends
+ * the reading (negative: with that error). */
+typedef int (*cor_log_line_fn)(const char *time, size_t time_len, int stream, const char *text, size_t n,
+			       bool full, void *data);
+int cor_logs(struct cor_services *s, const char *id, const struct cor_logs_options *o, cor_log_line_fn fn,
+	     void *data, struct cor_error *err);
 
 #endif

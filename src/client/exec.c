@@ -66,6 +66,8 @@ static int start(struct cor_services *s, const struct cor_exec_request *o, struc
 	_cleanup_free_ char *process = NULL;
 	struct cor_stdio io;
 	int r = cor_stdio_from_options(&o->task, &ss->terminal, &io, err);
+	if (r >= 0 && io.kind == COR_STDIO_LOG)
+		io.kind = COR_STDIO_NONE; /* the log is the container's own output, not that of every exec */
 	if (r >= 0)
 		r = process_document(s, o, &process, err);
 	if (r < 0)

@@ -18,10 +18,11 @@ int cor_labels_from_strv(char *const *args, struct cor_map *ret, struct cor_erro
 			return cor_error_oom(err);
 		if (!*key)
 			return cor_error_set(err, COR_INVALID_ARGUMENT, "label \"%s\" has no key", args[i]);
-		int r = cor_label_validate(key, eq ? eq + 1 : "", err);
+		const char *value = eq ? eq + 1 : "true"; /* ctr's meaning of a bare key */
+		int r = cor_label_validate(key, value, err);
 		if (r < 0)
 			return r;
-		if (cor_map_set(&m, key, eq ? eq + 1 : "") < 0)
+		if (cor_map_set(&m, key, value) < 0)
 			return cor_error_oom(err);
 	}
 	*ret = m;

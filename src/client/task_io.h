@@ -78,7 +78,7 @@ int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, str
 
 /* ---- labels.c ---- */
 
-/* "k=v" or "k" (value ""). INVALID_ARGUMENT where key+value are too long. */
+/* "k=v" or "k" (value "true", as ctr has it). INVALID_ARGUMENT where key+value are too long. */
 int cor_labels_from_strv(char *const *args, struct cor_map *ret, struct cor_error *err);
 /* The labels of a container record: image config < image record < flags; plus the stop signal. image may be NULL. */
 int cor_container_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_map *ret,

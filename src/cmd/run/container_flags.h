@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flags that `run` and `containers create` share, as they come from the command line. */
+#ifndef COR_CMD_RUN_CONTAINER_FLAGS_H
+#define COR_CMD_RUN_CONTAINER_FLAGS_H
+
+#include "client/client.h"
+#include "cmd/command.h"
+
+struct cor_container_flags {
+	/* what the container is made of */
+	const char *config, *env_file, *cwd, *user, *hostname, *rootfs_propagation;
+	char **env, **labels, **annotations, **mounts, **with_ns, **devices, **cap_add, **cap_drop;
+	bool tty, read_only, net_host, privileged, allow_new_privs, rootfs, no_pivot;
+	uint64_t memory_limit, cpu_period;
+	bool memory_limit_set;
+	int64_t cpu_quota;
+	const char *snapshotter, *runtime, *runc_binary, *runc_root, *pid_file;
+	char **snapshotter_labels;
+	/* `run` only */
+	bool rm, detach, null_io;
+	const char *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
+	double cpus;
+	bool cpus_set;
+	int64_t cpu_shares;
+};
+
+/* Option table of the shared part (on struct cor_container_flags). */
+extern const struct cor_option cor_container_options[];
+
+/* Checks the positionals ([Image|RootFS] ID [COMMAND...]) and fills the options of the operations; everything is
+ * borrowed from flags and args. */
+int cor_container_flags_apply(const struct cor_container_flags *f, const char *ns, int argc, char **args,
+			      struct cor_create_options *ret, struct cor_error *err);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `run`: an image (or a root file system, or a spec) as a container. */
+#include "base/fd.h"
+#include "base/path.h"
+#include "cmd/commands.h"
+#include "cmd/context.h"
+#include "cmd/run/container_flags.h"
+
+typedef struct cor_container_flags F;
+
+static const struct cor_option run_only[] = {
+	COR_OPT(F, COR_OPT_BOOL, rm, "rm", NULL,
+		"remove the container after running, cannot be used with --detach"),
+	COR_OPT(F, COR_OPT_BOOL, null_io, "null-io", NULL, "send all IO to /dev/null"),
+	COR_OPT(F, COR_OPT_STRING, log_uri, "log-uri", NULL,
+		"log uri (file:///path or binary:///path?key=value)", .metavar = "URI"),
+	COR_OPT(F, COR_OPT_BOOL, detach, "detach", "d",
+		"detach from the task after it has started execution, cannot be used with --rm"),
+	COR_OPT(F, COR_OPT_STRING, cgroup, "cgroup", NULL,
+		"cgroup path (To disable use of cgroup, set to \"\" explicitly)", .metavar = "PATH"),
+	COR_OPT(F, COR_OPT_STRING, platform, "platform", NULL, "run image for specific platform",
+		.metavar = "PLATFORM"),
+	COR_OPT(F, COR_OPT_STRING, dump_config, "dump-config", NULL,
+		"write the OCI spec to a file (- for standard output) and do not run", .metavar = "FILE"),
+	COR_OPT_SET(F, COR_OPT_FLOAT, cpus, cpus_set, "cpus", NULL, "set the CFS cpu quota", .metavar = "N"),
+	COR_OPT(F, COR_OPT_INT, cpu_shares, "cpu-shares", NULL, "set the cpu shares", .def = "1024",
+		.metavar = "N"),
+	COR_OPT(F, COR_OPT_STRING, rlimit_nofile, "rlimit-nofile", NULL,
+		"set RLIMIT_NOFILE (format: <soft>[:<hard>])", .metavar = "SOFT[:HARD]"),
+	COR_OPT_END,
+};
+static const struct cor_option *const more[] = {cor_container_options, NULL};
+
+static int dump_config(struct cor_context *ctx, struct cor_services *s, const struct cor_create_options *o,
+		       const char *path, struct cor_error *err)
+{
+	_cleanup_json_ json_t *spec = NULL;
+	int r = cor_dump_spec(s, o, &spec, err);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *text = cor_json_dump_pretty(spec);
+	if (!text)
+		return cor_error_oom(err);
+	if (streq(path, "-")) {
+		fprintf(ctx->out, "%s\n", text);
+		return 0;
+	}
+	_cleanup_free_ char *abs = cor_path_abs(path);
+	_cleanup_free_ char *parent = abs ? cor_path_join(abs, "..") : NULL;
+	if (!parent)
+		return cor_error_oom(err);
+	_cleanup_close_ int dir = cor_open_dir(parent, err);
+	r = dir < 0 ? dir : cor_write_file_at(dir, cor_path_base(abs), text, strlen(text), 0644, false, err);
+	return r < 0 ? cor_error_wrap(err, r, "dump config") : 0;
+}
+
+static int run_run(struct cor_context *ctx, const void *options, int argc, char **args, struct cor_error *err)
+{
+	const struct cor_container_flags *f = options;
+	struct cor_services *s;
+	struct cor_run_options o = {
+		.rm = f->rm,
+		.task =
+			{
+				.detach = f->detach,
+				.null_io = f->null_io,
+				.no_pivot = f->no_pivot,
+				.tty = f->tty,
+				.log_uri = f->log_uri,
+				.pid_file = f->pid_file,
+			},
+	};
+	int r = cor_container_flags_apply(f, ctx->globals.ns, argc, args, &o.create, err);
+	if (r < 0)
+		return r;
+	if (f->rm && f->detach)
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "flags --detach and --rm cannot be specified together");
+	if (f->cpu_shares < 0)
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "cpu-shares must not be negative: %lld",
+				     (long long)f->cpu_shares);
+	o.create.spec.cgroup = f->cgroup;
+	o.create.spec.rlimit_nofile = f->rlimit_nofile;
+	o.create.spec.cpus = f->cpus;
+	o.create.spec.cpus_set = f->cpus_set;
+	o.create.spec.cpu_shares = (uint64_t)f->cpu_shares;
+	o.create.spec.cpu_shares_set = true;
+	r = cor_context_services(ctx, &s, err);
+	if (r < 0)
+		return r;
+	if (f->dump_config)
+		return dump_config(ctx, s, &o.create, f->dump_config, err);
+	uint32_t status = 0;
+	r = cor_run(s, &o, &status, err);
+	return r < 0 ? r : (int)status;
+}
+
+const struct cor_command cor_cmd_run = {
+	.name = "run",
+	.usage = "run a container",
+	.args_usage = "[flags] Image|RootFS ID [COMMAND] [ARG...]",
+	.description =
+		"Runs the image as a container and stays in the foreground: standard input, output and error "
+		"are\n"
+		"the caller's own, signals are forwarded, the exit code is the process's (128+n for signal "
+		"n).\n"
+		"The image must be there: see `images import`. A run that fails leaves nothing behind.",
+	.options = run_only,
+	.more_options = more,
+	.options_size = sizeof(struct cor_container_flags),
+	.dash_args = true,
+	.run = run_run,
+};
