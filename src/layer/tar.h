@@ -60,13 +60,15 @@ struct cor_tar_entry {
 	enum cor_tar_type type;
 	uint32_t mode;     /* permission, setuid, setgid and sticky bits only (07777) */
 	uint32_t uid, gid; /* never (uint32_t)-1 */
-	uint64_t size;     /* of the file as it will be, holes included; 0 for everything but files; at most INT64_MAX */
+	uint64_t
+		size; /* of the file as it will be, holes included; 0 for everything but files; at most INT64_MAX */
 	int64_t mtime_sec; /* may be negative */
 	uint32_t mtime_nsec;
 	bool has_atime;
 	int64_t atime_sec;
 	uint32_t atime_nsec;
-	uint32_t devmajor, devminor; /* devices only: within Linux's 12 and 20 bits, else the entry is an error */
+	uint32_t devmajor,
+		devminor; /* devices only: within Linux's 12 and 20 bits, else the entry is an error */
 	struct cor_tar_xattr *xattrs;
 	size_t n_xattrs;
 	bool sparse;
@@ -78,7 +80,8 @@ struct cor_tar_entry {
 struct cor_tar_reader;
 
 /* Reads from source as needed, never more than the stream's end. 0 or -ENOMEM. */
-int cor_tar_reader_open(cor_read_fn source, void *source_data, struct cor_tar_reader **ret, struct cor_error *err);
+int cor_tar_reader_open(cor_read_fn source, void *source_data, struct cor_tar_reader **ret,
+			struct cor_error *err);
 struct cor_tar_reader *cor_tar_reader_free(struct cor_tar_reader *t);
 COR_DEFINE_CLEANUP(struct cor_tar_reader, cor_tar_reader_free)
 
@@ -97,7 +100,8 @@ int cor_tar_read_data(struct cor_tar_reader *t, const void **ret, size_t *ret_n,
 
 /* The whole contents of the current entry as a NUL-terminated string (the caller's); more than max bytes is
  * RESOURCE_EXHAUSTED. */
-int cor_tar_read_all(struct cor_tar_reader *t, size_t max, char **ret, size_t *ret_len, struct cor_error *err);
+int cor_tar_read_all(struct cor_tar_reader *t, size_t max, char **ret, size_t *ret_len,
+		     struct cor_error *err);
 
 /* Reads and discards the source up to its end of stream (padding after the archive). 0 or -errno. */
 int cor_tar_drain(struct cor_tar_reader *t, struct cor_error *err);
@@ -111,7 +115,8 @@ uint64_t cor_tar_offset(const struct cor_tar_reader *t);
  * give equal bytes. Sparse maps are not written (`sparse` is ignored; write the contents).
  */
 struct cor_tar_writer;
-int cor_tar_writer_open(cor_write_fn sink, void *sink_data, struct cor_tar_writer **ret, struct cor_error *err);
+int cor_tar_writer_open(cor_write_fn sink, void *sink_data, struct cor_tar_writer **ret,
+			struct cor_error *err);
 struct cor_tar_writer *cor_tar_writer_free(struct cor_tar_writer *w);
 COR_DEFINE_CLEANUP(struct cor_tar_writer, cor_tar_writer_free)
 /* name NULL or linkname NULL count as "". The entry before must have got all of its size. */
