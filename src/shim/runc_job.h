@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One run of a runc-compatible program: its arguments are made here from a verb and what follows it, its exit is matched
+ * to it, and its complaint is turned into an error with containerd's text.
+ */
+#ifndef COR_SHIM_RUNC_JOB_H
+#define COR_SHIM_RUNC_JOB_H
+
+#include "shim/runtime.h"
+
+enum runc_verb {
+	RUNC_CREATE,
+	RUNC_RUN,
+	RUNC_START,
+	RUNC_EXEC,
+	RUNC_KILL,
+	RUNC_DELETE,
+	RUNC_PAUSE,
+	RUNC_RESUME,
+	RUNC_PS,
+	RUNC_UPDATE,
+};
+
+struct runc_job;
+struct runc {
+	struct cor_runtime base;
+	const char *id, *bundle; /* borrowed */
+	int bundle_fd;
+	char *binary, *root;
+	bool systemd_cgroup, no_pivot, no_new_keyring, debug, oom_score_set;
+	int oom_score_adj;
+	struct runc_job *jobs;
+	unsigned sequence;
+};
+
+struct runc_job {
+	struct runc_job *next;
+	struct runc *rt;
+	enum runc_verb verb;
+	pid_t pid;
+	int output;        /* what it printed, or -1 when it has the container's stdio */
+	char log[24];      /* name in the bundle */
+	char pid_file[24]; /* name in the bundle, "" when it makes no process */
+	char input[24];    /* a file made for it, in the bundle, or "" */
+	cor_runtime_fn fn;
+	void *data;
+};
+
+/* A job not yet started, to be given to _start, or to _free. NULL on ENOMEM. */
+struct runc_job *runc_job_new(struct runc *rt, enum runc_verb verb, cor_runtime_fn fn, void *data);
+struct runc_job *runc_job_free(struct runc_job *job);
+/* args: what follows the verb (NULL-terminated). io NULL: /dev/null, and output is collected. Takes the job, also on
+ * failure. */
+int runc_job_start(struct runc_job *job_take, const char *const *args, const struct cor_runtime_stdio *io,
+		   struct cor_error *err);
+/* The job's process ended. Calls its fn and frees it. */
+void runc_job_finish(struct runc_job *job, int status);
+/* The error of a job that failed (runc_error.c). Returns the negative errno. */
+int runc_job_error(const struct runc_job *job, int status, struct cor_error *err);
+/* "create", "ps" … */
+const char *runc_verb_name(enum runc_verb verb);
+
+#endif
