@@ -59,22 +59,22 @@ struct cor_context; /* global options, opened services on demand: cmd/context.h 
 
 struct cor_command {
 	const char *name;
-	const char *aliases;              /* comma-separated or NULL */
-	const char *usage;                /* one line */
-	const char *args_usage;           /* "[flags] Image|RootFS ID [COMMAND] [ARG...]" */
-	const char *description;          /* longer text or NULL */
-	const char *category;             /* or NULL */
+	const char *aliases;     /* comma-separated or NULL */
+	const char *usage;       /* one line */
+	const char *args_usage;  /* "[flags] Image|RootFS ID [COMMAND] [ARG...]" */
+	const char *description; /* longer text or NULL */
+	const char *complete;    /* kind of the positionals for completions: "IMAGE", …; NULL: a guess */
 	const struct cor_option *options; /* ends with .name NULL; NULL: none */
-	const struct cor_option *const
-		*more_options; /* NULL-terminated list of shared tables on the same struct, or NULL */
-	size_t options_size;   /* of the options struct (on the stack of the dispatcher) */
-	bool hidden;           /* not in help, man page, completions */
+	/* NULL-terminated list of shared tables on the same struct, or NULL */
+	const struct cor_option *const *more_options;
+	size_t options_size; /* of the options struct (on the stack of the dispatcher) */
+	bool hidden;         /* not in help, man page, completions */
 	bool dash_args; /* positionals may begin with '-' after the first one (run, exec); else an error */
 	/* args: NULL-terminated positionals. Returns the exit code, or -errno with err set (exit 1, "coracle: <err>"). */
 	int (*run)(struct cor_context *ctx, const void *options, int argc, char **args,
 		   struct cor_error *err);
-	const struct cor_command *const
-		*subcommands; /* NULL-terminated, or NULL; a group's own options: ctx->group */
+	/* NULL-terminated, or NULL. A group's own options are ctx->group while a subcommand runs. */
+	const struct cor_command *const *subcommands;
 };
 
 #endif

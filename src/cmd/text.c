@@ -2,6 +2,7 @@
 /* Texts in and out of commands (see the header). */
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd/text.h"
 
@@ -37,6 +38,14 @@ char *cor_text_escape(const char *s)
 		p += MAX(n, (size_t)1);
 	}
 	return cor_buf_take(&b);
+}
+
+void cor_text_line(FILE *out, const char *s)
+{
+	int fd = fileno(out);
+	_cleanup_free_ char *safe = fd >= 0 && isatty(fd) ? cor_text_escape(s) : NULL;
+
+	fprintf(out, "%s\n", safe ? safe : s);
 }
 
 size_t cor_text_width(const char *s)

@@ -112,7 +112,7 @@ static int go(char **argv)
 	assert_null(ctx.group);
 	return r;
 }
-#define GO(...) go((char *[]){__VA_ARGS__, NULL})
+#define GO(...) go((char **)(const char *[]){__VA_ARGS__, NULL})
 
 static void aliases_and_groups(void **state)
 {

@@ -29,14 +29,14 @@ static bool match(char **args)
 		fail_msg("%s", err.message);
 	return cor_filter_match(f, field, "docker.io/library/busybox:latest");
 }
-#define MATCH(...) match((char *[]){__VA_ARGS__, NULL})
+#define MATCH(...) match((char **)(const char *[]){__VA_ARGS__, NULL})
 
 static void refused(const char *arg, const char *text)
 {
 	struct cor_filter *f = NULL;
 	struct cor_error err = {0};
 
-	assert_true(cor_filter_parse((char *[]){(char *)(uintptr_t)arg, NULL}, &f, &err) < 0);
+	assert_true(cor_filter_parse((char **)(const char *[]){arg, NULL}, &f, &err) < 0);
 	assert_int_equal(err.code, COR_INVALID_ARGUMENT);
 	assert_null(f);
 	if (text)
@@ -45,7 +45,7 @@ static void refused(const char *arg, const char *text)
 
 static void operators(void **state)
 {
-	assert_true(match((char *[]){NULL}));
+	assert_true(match((char **)(const char *[]){NULL}));
 	assert_true(MATCH("name==docker.io/library/busybox:latest"));
 	assert_true(MATCH("name==\"docker.io/library/busybox:latest\""));
 	assert_false(MATCH("name==busybox"));

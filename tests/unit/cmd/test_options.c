@@ -53,7 +53,7 @@ static const struct cor_option required_table[] = {
 static const struct cor_command required_cmd = {
 	.name = "r", .options = required_table, .options_size = sizeof(struct values)};
 
-#define ARGV(...) ((char *[]){__VA_ARGS__, NULL})
+#define ARGV(...) ((char **)(const char *[]){__VA_ARGS__, NULL})
 
 static int parse(const struct cor_command *c, char **argv, struct values *v, struct cor_parsed *p,
 		 struct cor_error *err)

@@ -137,14 +137,14 @@ static void labels(void **state)
 	_cleanup_map_ struct cor_map m = {0};
 	struct cor_error err = {0};
 
-	assert_int_equal(cor_labels_parse((char *[]){"b=1=2", "a", "c=", NULL}, &m, &err), 0);
+	assert_int_equal(cor_labels_parse((char **)(const char *[]){"b=1=2", "a", "c=", NULL}, &m, &err), 0);
 	assert_int_equal(m.n, 3);
 	assert_string_equal(cor_map_get(&m, "a"), "true");
 	assert_string_equal(cor_map_get(&m, "b"), "1=2");
 	assert_string_equal(cor_map_get(&m, "c"), "");
 	_cleanup_free_ char *text = cor_labels_format(&m, "-");
 	assert_string_equal(text, "a=true,b=1=2,c=");
-	assert_true(cor_labels_parse((char *[]){"ok=1", "=x", NULL}, &m, &err) < 0);
+	assert_true(cor_labels_parse((char **)(const char *[]){"ok=1", "=x", NULL}, &m, &err) < 0);
 	assert_int_equal(err.code, COR_INVALID_ARGUMENT);
 	assert_int_equal(m.n, 3);
 	struct cor_map none = {0};
@@ -161,10 +161,10 @@ static void label_limit(void **state)
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
 	big[10] = '=';
-	assert_true(cor_labels_parse((char *[]){big, NULL}, &m, &err) < 0);
+	assert_true(cor_labels_parse((char **)(const char *[]){big, NULL}, &m, &err) < 0);
 	assert_int_equal(err.code, COR_INVALID_ARGUMENT);
 	big[4097] = '\0'; /* key 10 + value 4086 = 4096 */
-	assert_int_equal(cor_labels_parse((char *[]){big, NULL}, &m, &err), 0);
+	assert_int_equal(cor_labels_parse((char **)(const char *[]){big, NULL}, &m, &err), 0);
 }
 
 int main(void)
