@@ -17,11 +17,19 @@ int cor_import_writer(struct cor_import *im, int64_t size, const char *expected,
 	return im->s->content->writer(im->s, ref, size, expected, false, ret, err);
 }
 
+bool cor_import_is_known(int r, struct cor_error *err)
+{
+	if (r != -EEXIST)
+		return false;
+	cor_error_clear(err);
+	return true;
+}
+
 int cor_import_commit(struct cor_writer *w, int64_t size, const char *expected, const struct cor_map *labels,
 		      char ret_digest[COR_DIGEST_MAX], struct cor_error *err)
 {
 	_cleanup_free_ char *digest = NULL;
-	struct cor_error e = { 0 };
+	struct cor_error e = {0};
 	int r;
 
 	r = w->ops->commit(w, size, expected, labels, &digest, &e);
@@ -39,24 +47,25 @@ int cor_import_put(struct cor_import *im, const char *text, size_t len, const ch
 		   const struct cor_map *labels, struct cor_descriptor *ret, struct cor_error *err)
 {
 	char digest[COR_DIGEST_MAX], got[COR_DIGEST_MAX];
-	struct cor_descriptor d = { .size = (int64_t)len };
+	struct cor_descriptor d = {.size = (int64_t)len};
 	struct cor_writer *w = NULL;
 	int r;
 
 	cor_digest_of(text, len, digest);
 	r = cor_import_writer(im, (int64_t)len, digest, &w, err);
-	if (r < 0)
-		return r;
-	r = w->ops->write(w, text, len, err);
-	if (r < 0) {
-		w->ops->free(w, true);
-		return r;
+	if (cor_import_is_known(r, err)) {
+		r = labels ? im->s->content->label(im->s, digest, labels, false, err) : 0;
+	} else if (r >= 0) {
+		r = w->ops->write(w, text, len, err);
+		if (r < 0)
+			w->ops->free(w, true);
+		else
+			r = cor_import_commit(w, (int64_t)len, digest, labels, got, err);
 	}
-	r = cor_import_commit(w, (int64_t)len, digest, labels, got, err);
 	if (r < 0)
 		return r;
 	d.media_type = strdup(media_type);
-	d.digest = strdup(got);
+	d.digest = strdup(digest);
 	if (!d.media_type || !d.digest) {
 		cor_descriptor_done(&d);
 		return cor_error_oom(err);

@@ -34,10 +34,12 @@ struct cor_import {
 
 	bool all; /* every platform */
 	struct cor_platform want;
-	char base[256]; /* for names from tags and digests */
+	char base[256];  /* for names from tags and digests */
 	char unique[17]; /* makes this import's ingest refs its own */
 	unsigned n_refs;
-	struct cor_map seen; /* digests of documents walked -> "1" when there is a wanted manifest below, else "0" */
+	struct cor_map
+		seen; /* digests of documents walked -> "1" when there is a wanted manifest below, else "0" */
+	struct cor_map fetched; /* digests that fetch has brought */
 	struct cor_import_image *images;
 	size_t n, cap;
 };
@@ -56,9 +58,11 @@ int cor_import_add(struct cor_import *im, const char *name, const struct cor_des
 int cor_import_record(struct cor_import *im, struct cor_error *err);
 
 /* ---- import_blob.c ---- */
-/* A writer with a ref of its own. */
+/* A writer with a ref of its own. ALREADY_EXISTS when the expected blob is there (and leased now): nothing to write. */
 int cor_import_writer(struct cor_import *im, int64_t size, const char *expected, struct cor_writer **ret,
 		      struct cor_error *err);
+/* Whether r is that ALREADY_EXISTS; err is cleared then. */
+bool cor_import_is_known(int r, struct cor_error *err);
 /* Commits and frees w, also on failure. A blob that exists already is a success. */
 int cor_import_commit(struct cor_writer *w, int64_t size, const char *expected, const struct cor_map *labels,
 		      char ret_digest[COR_DIGEST_MAX], struct cor_error *err);
@@ -77,6 +81,10 @@ int cor_import_walk(struct cor_import *im, const struct cor_descriptor *desc, st
 int cor_import_ref_name(const struct cor_map *annotations, const char *base, bool explicit_base, char **ret,
 			struct cor_error *err);
 
+/* ---- import_layout.c ---- */
+/* The contents of an oci-layout file: version 1.0.0 only. */
+int cor_import_check_layout(const char *text, size_t len, struct cor_error *err);
+
 /* ---- import_docker.c ---- */
 struct cor_docker_image {
 	char *config;
@@ -88,11 +96,13 @@ struct cor_docker_images {
 };
 void cor_docker_images_done(struct cor_docker_images *d);
 /* Parses manifest.json of `docker save`. */
-int cor_docker_images_parse(const char *text, size_t len, struct cor_docker_images *ret, struct cor_error *err);
+int cor_docker_images_parse(const char *text, size_t len, struct cor_docker_images *ret,
+			    struct cor_error *err);
 /* Finds the blob that a file name of the archive stands for; NOT_FOUND. */
-typedef int (*cor_docker_lookup_fn)(const char *name, char ret_digest[COR_DIGEST_MAX], int64_t *ret_size, void *data);
+typedef int (*cor_docker_lookup_fn)(const char *name, char ret_digest[COR_DIGEST_MAX], int64_t *ret_size,
+				    void *data);
 /* Makes the manifests and the index that stand for the archive, as containerd does. *ret is the index's text. */
-int cor_import_docker(struct cor_import *im, const struct cor_docker_images *d, cor_docker_lookup_fn lookup, void *data,
-		      char **ret, struct cor_error *err);
+int cor_import_docker(struct cor_import *im, const struct cor_docker_images *d, cor_docker_lookup_fn lookup,
+		      void *data, char **ret, struct cor_error *err);
 
 #endif

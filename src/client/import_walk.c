@@ -37,20 +37,23 @@ static int add_label(struct cor_map *labels, const struct cor_descriptor *child,
 /* Layers that may not be distributed are fetched from elsewhere, if at all. */
 static bool may_be_absent(const struct cor_descriptor *d)
 {
-	return d->media_type && (strstr(d->media_type, ".nondistributable.") || strstr(d->media_type, ".foreign."));
+	return d->media_type &&
+	       (strstr(d->media_type, ".nondistributable.") || strstr(d->media_type, ".foreign."));
 }
 
 /* Makes sure that the blob is there with the size that the descriptor gives. */
 static int require(struct cor_import *im, const struct cor_descriptor *d, struct cor_error *err)
 {
-	struct cor_content_info info = { 0 };
+	struct cor_content_info info = {0};
 	int64_t size;
 	int r;
 
-	if (im->fetch) {
+	if (im->fetch && !cor_map_get(&im->fetched, d->digest)) {
 		r = im->fetch(im, d, err);
 		if (r < 0)
 			return r;
+		if (cor_map_set(&im->fetched, d->digest, "") < 0)
+			return cor_error_oom(err);
 	}
 	r = im->s->content->info(im->s, d->digest, &info, err);
 	if (r < 0)
@@ -59,8 +62,8 @@ static int require(struct cor_import *im, const struct cor_descriptor *d, struct
 	cor_content_info_done(&info);
 	if (size != d->size)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "content %s: has %lld bytes, but its descriptor says %lld", d->digest, (long long)size,
-				     (long long)d->size);
+				     "content %s: has %lld bytes, but its descriptor says %lld", d->digest,
+				     (long long)size, (long long)d->size);
 	return 0;
 }
 
@@ -74,14 +77,15 @@ static int read_document(struct cor_import *im, const struct cor_descriptor *d, 
 	return cor_content_read_all(im->s, d->digest, COR_MANIFEST_SIZE_MAX, ret, ret_len, err);
 }
 
-static int walk(struct cor_import *im, const struct cor_descriptor *desc, unsigned depth, struct cor_error *err);
+static int walk(struct cor_import *im, const struct cor_descriptor *desc, unsigned depth,
+		struct cor_error *err);
 
 static int walk_manifest(struct cor_import *im, const struct cor_descriptor *desc, struct cor_error *err)
 {
-	_cleanup_(cor_manifest_done) struct cor_manifest m = { 0 };
-	_cleanup_map_ struct cor_map labels = { 0 };
+	_cleanup_(cor_manifest_done) struct cor_manifest m = {0};
+	_cleanup_map_ struct cor_map labels = {0};
 	_cleanup_free_ char *text = NULL;
-	unsigned counts[3] = { 0 };
+	unsigned counts[3] = {0};
 	size_t len;
 	int r;
 
@@ -94,7 +98,7 @@ static int walk_manifest(struct cor_import *im, const struct cor_descriptor *des
 	if ((r = require(im, &m.config, err)) < 0 || (r = add_label(&labels, &m.config, counts, err)) < 0)
 		return r;
 	for (size_t i = 0; i < m.n; i++) {
-		struct cor_error e = { 0 };
+		struct cor_error e = {0};
 
 		r = require(im, &m.layers[i], &e);
 		if (r < 0 && !(e.code == COR_NOT_FOUND && may_be_absent(&m.layers[i]))) {
@@ -109,12 +113,13 @@ static int walk_manifest(struct cor_import *im, const struct cor_descriptor *des
 	return r < 0 ? r : 1;
 }
 
-static int walk_index(struct cor_import *im, const struct cor_descriptor *desc, unsigned depth, struct cor_error *err)
+static int walk_index(struct cor_import *im, const struct cor_descriptor *desc, unsigned depth,
+		      struct cor_error *err)
 {
-	_cleanup_(cor_index_done) struct cor_index index = { 0 };
-	_cleanup_map_ struct cor_map labels = { 0 };
+	_cleanup_(cor_index_done) struct cor_index index = {0};
+	_cleanup_map_ struct cor_map labels = {0};
 	_cleanup_free_ char *text = NULL;
-	unsigned counts[3] = { 0 };
+	unsigned counts[3] = {0};
 	size_t len;
 	int r, found = 0;
 
@@ -148,7 +153,8 @@ static bool is_wanted(const struct cor_import *im, const struct cor_descriptor *
 }
 
 /* Documents are remembered: what is referred to many times is walked once (an index can name itself 10,000 times). */
-static int walk(struct cor_import *im, const struct cor_descriptor *desc, unsigned depth, struct cor_error *err)
+static int walk(struct cor_import *im, const struct cor_descriptor *desc, unsigned depth,
+		struct cor_error *err)
 {
 	bool is_index = cor_media_type_is_index(desc->media_type);
 	const char *known;
@@ -160,7 +166,8 @@ static int walk(struct cor_import *im, const struct cor_descriptor *desc, unsign
 	if (known)
 		return streq(known, "1");
 	if (depth > DEPTH_MAX || im->seen.n >= DOCUMENTS_MAX)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "index %s: too many nested documents", desc->digest);
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "index %s: too many nested documents",
+				     desc->digest);
 	r = is_index ? walk_index(im, desc, depth, err) : walk_manifest(im, desc, err);
 	if (r < 0)
 		return r;

@@ -33,7 +33,7 @@ void cor_resolved_image_done(struct cor_resolved_image *r)
 	cor_manifest_done(&r->manifest);
 	cor_image_config_done(&r->config);
 	free(r->chain_id);
-	*r = (struct cor_resolved_image){ 0 };
+	*r = (struct cor_resolved_image){0};
 }
 
 static int no_match(const char *digest, struct cor_error *err)
@@ -59,9 +59,10 @@ static int set_chain_id(struct cor_resolved_image *r, struct cor_error *err)
 	char chain[COR_DIGEST_MAX] = "", next[COR_DIGEST_MAX];
 
 	if (cor_strv_len(r->config.diff_ids) != r->manifest.n)
-		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "manifest %s: mismatched image rootfs and manifest layers: %zu diff IDs, %zu layers",
-				     r->manifest_desc.digest, cor_strv_len(r->config.diff_ids), r->manifest.n);
+		return cor_error_set(
+			err, COR_INVALID_ARGUMENT,
+			"manifest %s: mismatched image rootfs and manifest layers: %zu diff IDs, %zu layers",
+			r->manifest_desc.digest, cor_strv_len(r->config.diff_ids), r->manifest.n);
 	for (char **d = r->config.diff_ids; d && *d; d++) {
 		cor_chain_id(chain, *d, next);
 		memcpy(chain, next, sizeof(chain));
@@ -70,8 +71,8 @@ static int set_chain_id(struct cor_resolved_image *r, struct cor_error *err)
 	return r->chain_id ? 0 : cor_error_oom(err);
 }
 
-static int take_manifest(struct search *q, const struct cor_descriptor *desc, bool top, const char *text, size_t len,
-			 struct cor_resolved_image *r, struct cor_error *err)
+static int take_manifest(struct search *q, const struct cor_descriptor *desc, bool top, const char *text,
+			 size_t len, struct cor_resolved_image *r, struct cor_error *err)
 {
 	int e;
 
@@ -104,7 +105,7 @@ static int search_index(struct search *q, const struct cor_index *index, const c
 			struct cor_resolved_image *r, struct cor_error *err)
 {
 	_cleanup_free_ struct candidate *list = cor_new0(struct candidate, index->n ? index->n : 1);
-	struct cor_error first = { 0 };
+	struct cor_error first = {0};
 	size_t n = 0;
 
 	if (!list)
@@ -114,11 +115,11 @@ static int search_index(struct search *q, const struct cor_index *index, const c
 		int rank = d->platform ? cor_platform_match(&q->want, d->platform) : INT32_MAX;
 
 		if (rank >= 0)
-			list[n++] = (struct candidate){ d, rank };
+			list[n++] = (struct candidate){d, rank};
 	}
 	qsort(list, n, sizeof(*list), by_rank);
 	for (size_t i = 0; i < n; i++) {
-		struct cor_error mine = { 0 };
+		struct cor_error mine = {0};
 		int e = search_descriptor(q, list[i].desc, depth + 1, r, &mine);
 
 		if (e == 0)
@@ -140,7 +141,7 @@ static int search_descriptor(struct search *q, const struct cor_descriptor *desc
 			     struct cor_resolved_image *r, struct cor_error *err)
 {
 	_cleanup_free_ char *text = NULL;
-	_cleanup_(cor_index_done) struct cor_index index = { 0 };
+	_cleanup_(cor_index_done) struct cor_index index = {0};
 	bool is_index = cor_media_type_is_index(desc->media_type);
 	size_t len;
 	int e;
@@ -149,7 +150,8 @@ static int search_descriptor(struct search *q, const struct cor_descriptor *desc
 		return cor_error_set(err, COR_NOT_FOUND, "unexpected media type %.100s for %s: not found",
 				     desc->media_type ? desc->media_type : "", desc->digest);
 	if (depth > DEPTH_MAX || ++q->opened > CANDIDATES_MAX)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "index %s: too many nested documents", desc->digest);
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "index %s: too many nested documents",
+				     desc->digest);
 	e = cor_content_read_all(q->s, desc->digest, COR_MANIFEST_SIZE_MAX, &text, &len, err);
 	if (e < 0)
 		return e;
@@ -165,8 +167,8 @@ static int search_descriptor(struct search *q, const struct cor_descriptor *desc
 int cor_resolve_descriptor(struct cor_services *s, const struct cor_descriptor *target, const char *platform,
 			   struct cor_resolved_image *ret, struct cor_error *err)
 {
-	_cleanup_(cor_resolved_image_done) struct cor_resolved_image r = { 0 };
-	struct search q = { .s = s };
+	_cleanup_(cor_resolved_image_done) struct cor_resolved_image r = {0};
+	struct search q = {.s = s};
 	int e = 0;
 
 	if (cor_empty(platform))
@@ -179,14 +181,14 @@ int cor_resolve_descriptor(struct cor_services *s, const struct cor_descriptor *
 	if (e < 0)
 		return e;
 	*ret = r;
-	r = (struct cor_resolved_image){ 0 };
+	r = (struct cor_resolved_image){0};
 	return 0;
 }
 
-int cor_resolve_image(struct cor_services *s, const char *name, const char *platform, struct cor_resolved_image *ret,
-		      struct cor_error *err)
+int cor_resolve_image(struct cor_services *s, const char *name, const char *platform,
+		      struct cor_resolved_image *ret, struct cor_error *err)
 {
-	_cleanup_(cor_image_done) struct cor_image image = { 0 };
+	_cleanup_(cor_image_done) struct cor_image image = {0};
 	int e;
 
 	e = s->images->get(s, name, &image, err);
@@ -196,6 +198,6 @@ int cor_resolve_image(struct cor_services *s, const char *name, const char *plat
 	if (e < 0)
 		return cor_error_wrap(err, e, "image \"%s\"", name);
 	ret->image = image;
-	image = (struct cor_image){ 0 };
+	image = (struct cor_image){0};
 	return 0;
 }

@@ -31,8 +31,8 @@ struct unpack {
 /* 1: committed, 0: not there. */
 static int is_committed(struct unpack *u, const char *chain, struct cor_error *err)
 {
-	struct cor_snapshot_info info = { 0 };
-	struct cor_error e = { 0 };
+	struct cor_snapshot_info info = {0};
+	struct cor_error e = {0};
 	int r = u->s->snapshots->stat(u->s, u->snapshotter, chain, &info, &e);
 	bool committed = r >= 0 && info.kind == COR_SNAPSHOT_COMMITTED;
 
@@ -49,7 +49,7 @@ static int is_committed(struct unpack *u, const char *chain, struct cor_error *e
 static int set_label(struct cor_services *s, const char *digest, const char *key, const char *value,
 		     struct cor_error *err)
 {
-	_cleanup_map_ struct cor_map labels = { 0 };
+	_cleanup_map_ struct cor_map labels = {0};
 
 	if (cor_map_set(&labels, key, value) < 0)
 		return cor_error_oom(err);
@@ -68,10 +68,10 @@ static char *extract_key(const char *chain)
 static int extract(struct unpack *u, size_t i, const char *parent, const char *chain, struct cor_error *err)
 {
 	const struct cor_snapshot_ops *sn = u->s->snapshots;
-	_cleanup_mounts_ struct cor_mounts mounts = { 0 };
-	_cleanup_map_ struct cor_map labels = { 0 };
+	_cleanup_mounts_ struct cor_mounts mounts = {0};
+	_cleanup_map_ struct cor_map labels = {0};
 	_cleanup_free_ char *key = extract_key(chain);
-	struct cor_error e = { 0 };
+	struct cor_error e = {0};
 	int r;
 
 	if (!key || cor_map_set(&labels, LABEL_SNAPSHOT_REF, chain) < 0)
@@ -79,7 +79,8 @@ static int extract(struct unpack *u, size_t i, const char *parent, const char *c
 	r = sn->prepare(u->s, u->snapshotter, key, parent, &labels, &mounts, err);
 	if (r < 0)
 		return r;
-	r = u->s->diff->apply(u->s, &u->image->manifest.layers[i], &mounts, u->image->config.diff_ids[i], NULL, &e);
+	r = u->s->diff->apply(u->s, &u->image->manifest.layers[i], &mounts, u->image->config.diff_ids[i],
+			      NULL, &e);
 	if (r >= 0)
 		r = sn->commit(u->s, u->snapshotter, chain, key, &labels, &e);
 	if (r >= 0)
@@ -92,7 +93,8 @@ static int extract(struct unpack *u, size_t i, const char *parent, const char *c
 	return r;
 }
 
-static int unpack_layer(struct unpack *u, size_t i, const char *parent, const char *chain, struct cor_error *err)
+static int unpack_layer(struct unpack *u, size_t i, const char *parent, const char *chain,
+			struct cor_error *err)
 {
 	const struct cor_descriptor *layer = &u->image->manifest.layers[i];
 	_cleanup_free_ char *ref = NULL;
@@ -143,7 +145,7 @@ static int unpack_layers(struct unpack *u, struct cor_error *err)
 /* Whether the config's label keeps the snapshot: 1, 0, -errno. With set, the label is written when it is not there. */
 static int label_config(struct unpack *u, bool set, struct cor_error *err)
 {
-	struct cor_content_info info = { 0 };
+	struct cor_content_info info = {0};
 	_cleanup_free_ char *key = cor_asprintf(LABEL_GC_SNAPSHOT "%s", u->snapshotter);
 	const char *digest = u->image->manifest.config.digest, *have;
 	bool same;
@@ -193,7 +195,7 @@ static const char *snapshotter_name(struct cor_services *s, const char *name)
 int cor_unpack(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter,
 	       const struct cor_progress *progress, struct cor_error *err)
 {
-	struct unpack u = { s, image, snapshotter_name(s, snapshotter), progress };
+	struct unpack u = {s, image, snapshotter_name(s, snapshotter), progress};
 	int r;
 
 	if (image->manifest.n == 0)
@@ -212,10 +214,10 @@ int cor_unpack(struct cor_services *s, const struct cor_resolved_image *image, c
 	return r < 0 ? r : 0;
 }
 
-int cor_is_unpacked(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter, bool *ret,
-		    struct cor_error *err)
+int cor_is_unpacked(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter,
+		    bool *ret, struct cor_error *err)
 {
-	struct unpack u = { s, image, snapshotter_name(s, snapshotter), NULL };
+	struct unpack u = {s, image, snapshotter_name(s, snapshotter), NULL};
 	int r = image->manifest.n == 0 ? 1 : is_committed(&u, image->chain_id, err);
 
 	if (r < 0)
