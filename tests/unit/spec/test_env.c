@@ -45,8 +45,10 @@ static void merge_compares_whole_names(void **state)
 
 static struct cor_image_config image_with_env(char **env)
 {
+	static char empty[] = "";
+
 	return (struct cor_image_config){
-		.env = env, .user = (char[]){""}, .working_dir = (char[]){""}, .stop_signal = (char[]){""}};
+		.env = env, .user = empty, .working_dir = empty, .stop_signal = empty};
 }
 
 static void flags_win_over_file_over_image(void **state)
