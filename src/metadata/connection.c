@@ -4,7 +4,7 @@
  *
  * SQLite's log (WAL) stays between processes: closing does not copy it back (that costs two fsyncs), but the first to
  * open it again must read it through to rebuild the index. Hence LOG_FRAMES_MAX: the log is copied back at close once it is
- * longer than that, by one process at a time, and truncated when a burst has made it really big.
+ * longer than that, by one process at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 #include "metadata/internal.h"
 
 #define LOG_FRAMES_MAX 200
-#define LOG_FRAMES_BIG 2000
 #define BUSY_LIMIT_NS  (30 * INT64_C(1000000000))
 
 /* Someone else holds the lock: transactions are short, so look again soon; in steps that grow to 1 ms. */
@@ -119,10 +118,10 @@ static void copy_log_back(struct cor_meta *m)
 {
 	if (m->log_frames < LOG_FRAMES_MAX)
 		return;
-	/* Not now if somebody else is at it, or in the way. */
+	/* Not now if somebody else is at it, or in the way. Truncated, for the next to open it would take an old log for a
+	 * new one: what has been copied back is known only while somebody has the database open. */
 	(void)sqlite3_busy_handler(m->db, NULL, NULL);
-	int mode = m->log_frames < LOG_FRAMES_BIG ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
-	(void)sqlite3_wal_checkpoint_v2(m->db, NULL, mode, NULL, NULL);
+	(void)sqlite3_wal_checkpoint_v2(m->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 struct cor_meta *cor_meta_close(struct cor_meta *m)

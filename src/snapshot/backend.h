@@ -32,7 +32,11 @@ struct cor_snapshot_backend_ops {
 	int (*sync)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 	int (*usage)(struct cor_snapshot_backend *b, uint64_t id, int64_t *ret_size, int64_t *ret_inodes,
 		     struct cor_error *err);
+	/* The number is free at once; then the data goes. Missing is fine. */
 	int (*remove)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
+	/* Only frees the number; purge removes the data of all that were detached, and other leftovers of crashes. */
+	int (*detach)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
+	int (*purge)(struct cor_snapshot_backend *b, struct cor_error *err);
 	/* Each data directory on disk; fn returns non-zero to stop (returned). */
 	int (*walk)(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *data), void *data,
 		    struct cor_error *err);

@@ -65,25 +65,74 @@ int snapshot_sync(struct cor_snapshot_backend *b, uint64_t id, struct cor_error 
 	return 0;
 }
 
+/* The number becomes free in one step, under a name that is never used twice: whoever clears the tree cannot meet a
+ * new snapshot of the same number. -ENOENT when there is nothing. */
+static int set_aside(struct snapshot_dir *d, uint64_t id, char gone[SNAPSHOT_NAME_MAX], struct cor_error *err)
+{
+	char name[SNAPSHOT_NAME_MAX];
+	(void)snprintf(gone, SNAPSHOT_NAME_MAX, SNAPSHOT_GONE);
+	cor_random_hex(gone + strlen(gone), 16);
+	if (renameat(d->snapshots_fd, snapshot_name(id, name), d->snapshots_fd, gone) == 0)
+		return 0;
+	return errno == ENOENT ? -ENOENT
+			       : cor_error_errno(err, errno, "remove %s/snapshots/%s", d->path, name);
+}
+
 int snapshot_remove(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err)
 {
 	struct snapshot_dir *d = snapshot_dir_of(b);
-	char name[SNAPSHOT_NAME_MAX];
-	int r = cor_remove_tree_at(d->snapshots_fd, snapshot_name(id, name), err);
-	return r < 0 ? cor_error_wrap(err, r, "remove snapshot data %s/snapshots/%s", d->path, name) : 0;
+	char gone[SNAPSHOT_NAME_MAX];
+	int r = set_aside(d, id, gone, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = cor_remove_tree_at(d->snapshots_fd, gone, err);
+	return r < 0 ? cor_error_wrap(err, r, "remove snapshot data below %s/snapshots", d->path) : 0;
+}
+
+int snapshot_detach(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err)
+{
+	char gone[SNAPSHOT_NAME_MAX];
+	int r = set_aside(snapshot_dir_of(b), id, gone, err);
+	return r == -ENOENT ? 0 : r;
+}
+
+static DIR *open_list(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	if (!dir)
+		cor_close(copy);
+	return dir;
+}
+
+static int purge_in(int fd, const char *prefix, const char *path, struct cor_error *err)
+{
+	DIR *dir = open_list(fd);
+	if (!dir)
+		return cor_error_errno(err, errno, "list %s", path);
+	int r = 0;
+	struct dirent *e;
+	while (r >= 0 && (e = readdir(dir)))
+		if (cor_startswith(e->d_name, prefix))
+			r = cor_remove_tree_at(fd, e->d_name, err);
+	closedir(dir);
+	return r < 0 ? cor_error_wrap(err, r, "clear %s", path) : 0;
+}
+
+int snapshot_purge(struct cor_snapshot_backend *b, struct cor_error *err)
+{
+	struct snapshot_dir *d = snapshot_dir_of(b);
+	int r = purge_in(d->snapshots_fd, SNAPSHOT_GONE, d->path, err);
+	return r < 0 ? r : purge_in(d->fd, SNAPSHOT_PROBE, d->path, err);
 }
 
 int snapshot_walk(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *data), void *data,
 		  struct cor_error *err)
 {
 	struct snapshot_dir *d = snapshot_dir_of(b);
-	int fd = openat(d->snapshots_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!dir) {
-		int saved = errno;
-		cor_close(fd);
-		return cor_error_errno(err, saved, "list %s/snapshots", d->path);
-	}
+	DIR *dir = open_list(d->snapshots_fd);
+	if (!dir)
+		return cor_error_errno(err, errno, "list %s/snapshots", d->path);
 	int r = 0;
 	while (r == 0) {
 		errno = 0;

@@ -11,6 +11,9 @@
 #include "snapshot/backend.h"
 
 #define SNAPSHOT_NAME_MAX 24
+/* Directories that wait for their removal; under <path>, probes that a crash has left. */
+#define SNAPSHOT_GONE     "gone-"
+#define SNAPSHOT_PROBE    "probe-"
 
 struct snapshot_dir {
 	struct cor_snapshot_backend backend; /* first: the vtable's functions get this back */
@@ -36,6 +39,8 @@ int snapshot_open(struct snapshot_dir *d, uint64_t id, struct cor_error *err);
 /* Vtable entries that are the same for all. */
 int snapshot_sync(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 int snapshot_remove(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
+int snapshot_detach(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
+int snapshot_purge(struct cor_snapshot_backend *b, struct cor_error *err);
 int snapshot_walk(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *data), void *data,
 		  struct cor_error *err);
 

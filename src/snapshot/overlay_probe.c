@@ -130,8 +130,8 @@ static bool remembered_no(struct snapshot_dir *d, char **ret_reason)
 
 static int run_probe(struct snapshot_dir *d, const char **ret_step, struct cor_error *err)
 {
-	char name[32] = "probe-";
-	cor_random_hex(name + 6, 16);
+	char name[32] = SNAPSHOT_PROBE;
+	cor_random_hex(name + strlen(name), 16);
 	_cleanup_close_ int fd = cor_open_or_mkdir_at(d->fd, name, 0700, err);
 	if (fd < 0)
 		return fd;
@@ -145,7 +145,10 @@ int snapshot_overlay_probe(struct cor_snapshot_backend *b, bool *ret_fresh, stru
 	struct snapshot_dir *d = snapshot_dir_of(b);
 	_cleanup_free_ char *reason = NULL;
 	bool fresh = false;
-	if (faccessat(d->fd, "supported", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && !remembered_no(d, &reason)) {
+	if (strpbrk(d->path, ",:\\"))
+		reason = strdup("mount options cannot hold its path");
+	else if (faccessat(d->fd, "supported", F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+		 !remembered_no(d, &reason)) {
 		const char *step = "probe";
 		fresh = true;
 		int r = run_probe(d, &step, err);
