@@ -8,8 +8,7 @@ import lintlib
 EVERYWHERE = ["sprintf", "vsprintf", "strcpy", "strcat", "stpcpy", "atoi", "atol", "atoll", "atof", "strtok", "gets",
               "system", "popen", "tmpnam", "tempnam", "mktemp", "alloca"]
 BY_PATH = ["open", "open64", "creat", "fopen", "chmod", "chown", "lchown", "mkdir", "mount", "umount", "umount2", "rename",
-           "unlink", "rmdir", "mknod", "mkfifo", "symlink", "link", "truncate", "setxattr", "lsetxattr", "removexattr",
-           "lremovexattr", "utimes"]
+           "unlink", "rmdir", "mknod", "mkfifo", "symlink", "link", "truncate", "utimes"]
 
 
 def pattern(names):

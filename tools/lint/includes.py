@@ -11,7 +11,7 @@ ROW = {
     "content": 2, "metadata": 2, "snapshot": 2, "layer": 2, "registry": 2, "cni": 2, "cdi": 2, "runtime": 2, "shim": 2,
     "services": 3, "engine": 3, "containerd": 3,
     "client": 4, "spec": 4,
-    "cmd": 5, "server": 5,
+    "cmd": 5, "server": 5, "lib": 5,
 }
 ROW_NAME = ["base", "formats", "parts", "services", "operations", "programs"]
 PARTS = 2
