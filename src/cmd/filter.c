@@ -10,6 +10,9 @@
 
 #include "cmd/filter.h"
 
+#define REGEX_MAX     512
+#define EXPANSION_MAX 1000
+
 enum filter_op { OP_PRESENT, OP_EQUAL, OP_NOT_EQUAL, OP_MATCHES };
 
 struct selector {
@@ -128,33 +131,113 @@ static int parse_value(struct parser *s, char **ret)
 	return *ret ? 0 : cor_error_oom(s->err);
 }
 
-/* Go's \d, \D and (?: in POSIX words. */
-static char *translate_regex(const char *s)
-{
-	_cleanup_buf_ struct cor_buf b = {0};
+/* From Go's syntax to POSIX's, keeping an eye on what glibc would expand without bounds. */
+struct translation {
+	const char *s; /* what is left */
+	struct cor_buf out;
+	bool quantified;    /* the last thing was a quantifier */
+	bool group;         /* the last thing was a closing parenthesis */
+	uint64_t expansion; /* by how much repetitions multiply the pattern, at most */
+};
 
-	while (*s) {
-		if (s[0] == '\\' && (s[1] == 'd' || s[1] == 'D')) {
-			cor_buf_str(&b, s[1] == 'd' ? "[0-9]" : "[^0-9]");
-			s += 2;
-		} else if (s[0] == '\\' && s[1]) {
-			cor_buf_append(&b, s, 2);
-			s += 2;
-		} else if (cor_startswith(s, "(?:")) {
-			cor_buf_char(&b, '(');
-			s += 3;
-		} else {
-			cor_buf_char(&b, *s++);
-		}
+static void plain(struct translation *t, size_t n, bool group)
+{
+	cor_buf_append(&t->out, t->s, n);
+	t->s += n;
+	t->quantified = false;
+	t->group = group;
+}
+
+static void translate_escape(struct translation *t)
+{
+	if (t->s[1] == 'd' || t->s[1] == 'D') {
+		cor_buf_str(&t->out, t->s[1] == 'd' ? "[0-9]" : "[^0-9]");
+		t->s += 2;
+		t->quantified = t->group = false;
+	} else {
+		plain(t, t->s[1] ? 2 : 1, false);
 	}
-	return cor_buf_take(&b);
+}
+
+/* A bracket expression as it is: ']' is plain as the first member, and in [:class:]. */
+static void translate_bracket(struct translation *t)
+{
+	size_t n = t->s[1] == '^' ? 2 : 1;
+
+	n += t->s[n] == ']';
+	while (t->s[n] && t->s[n] != ']') {
+		const char *end = t->s[n] == '[' && t->s[n + 1] == ':' ? strstr(t->s + n, ":]") : NULL;
+		n = end ? (size_t)(end - t->s) + 2 : n + 1;
+	}
+	plain(t, n + (t->s[n] == ']'), false);
+}
+
+/* false: a quantifier on a quantifier (but the "lazy" ?, which changes nothing for a match), or too large a repetition. */
+static bool translate_quantifier(struct translation *t)
+{
+	uint64_t times = t->group ? 2 : 1;
+	size_t n = 1;
+
+	if (t->quantified && *t->s == '?') {
+		t->s++;
+		return true;
+	}
+	if (t->quantified)
+		return false;
+	if (*t->s == '{') {
+		uint64_t low = 0, high = 0;
+		for (n = 1; isdigit((unsigned char)t->s[n]) && low <= EXPANSION_MAX; n++)
+			low = low * 10 + (uint64_t)(t->s[n] - '0');
+		if (t->s[n] == ',')
+			for (n++; isdigit((unsigned char)t->s[n]) && high <= EXPANSION_MAX; n++)
+				high = high * 10 + (uint64_t)(t->s[n] - '0');
+		times = MAX(MAX(low, high) + 1, times);
+		n += t->s[n] == '}';
+	}
+	t->expansion *= MIN(times, (uint64_t)EXPANSION_MAX + 1);
+	if (t->expansion > EXPANSION_MAX)
+		return false;
+	plain(t, n, false);
+	t->quantified = true;
+	return true;
+}
+
+/* NULL: refused (*ret_why says why) or out of memory. */
+static char *translate_regex(const char *s, const char **ret_why)
+{
+	struct translation t = {.s = s, .expansion = 1};
+	bool good = strlen(s) <= REGEX_MAX;
+
+	while (good && *t.s) {
+		if (*t.s == '\\')
+			translate_escape(&t);
+		else if (*t.s == '[')
+			translate_bracket(&t);
+		else if (strchr("*+?{", *t.s))
+			good = translate_quantifier(&t);
+		else if (cor_startswith(t.s, "(?:")) {
+			plain(&t, 1, false);
+			t.s += 2;
+		} else
+			plain(&t, 1, *t.s == ')');
+	}
+	if (good)
+		return cor_buf_take(&t.out);
+	*ret_why = "too large, or a repetition of a repetition";
+	cor_buf_done(&t.out);
+	return NULL;
 }
 
 static int compile(struct parser *s, struct selector *sel)
 {
 	char why[128];
-	_cleanup_free_ char *pattern = translate_regex(sel->value);
+	const char *refused = NULL;
+	_cleanup_free_ char *pattern = translate_regex(sel->value, &refused);
 
+	if (refused)
+		return cor_error_set(s->err, COR_INVALID_ARGUMENT,
+				     "filters: regular expression \"%s\": %s: invalid argument", sel->value,
+				     refused);
 	if (!pattern)
 		return cor_error_oom(s->err);
 	int e = regcomp(&sel->re, pattern, REG_EXTENDED | REG_NOSUB);

@@ -58,6 +58,10 @@ static void operators(void **state)
 	assert_true(MATCH("name~=/^docker\\.io\\/.*:latest$/"));
 	assert_false(MATCH("name~=^busy"));
 	assert_true(MATCH("name~=\"(?:busy|alpine)\\\\D+\""));
+	assert_true(MATCH("name~=b.+?x"));
+	assert_true(MATCH("name~=[]b]us[[:alpha:]]"));
+	assert_true(MATCH("name~=\"s{1,2}y\""));
+	assert_false(MATCH("name~=\"s{2,3}y\""));
 }
 
 static void label_fields(void **state)
@@ -88,6 +92,9 @@ static void syntax_errors(void **state)
 	refused("name==a b", NULL);
 	refused("name~=/(/", NULL);
 	refused("name~=[", NULL);
+	refused("name~=a++", NULL);
+	refused("name~=((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)", NULL);
+	refused("name~=(a{900}){900}", NULL);
 }
 
 static int setup(void **state)
