@@ -263,7 +263,7 @@ int cor_spec_config_parse(const char *text, size_t len, json_t **ret, struct cor
 	if (r < 0)
 		return cor_error_wrap(err, r,
 				      "decoding spec config file failed, current supported OCI runtime-spec "
-				      ": v" COR_SPEC_VERSION);
+				      ": v" COR_SPEC_VERSION_SUPPORTED);
 	*ret = TAKE_PTR(spec);
 	return 0;
 }

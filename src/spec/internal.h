@@ -11,10 +11,12 @@
 
 #include "spec/spec.h"
 
-/* The version of the runtime spec that the documents follow. */
-#define COR_SPEC_VERSION  "1.3.0"
+/* The version that our documents name: the oldest that has all of their members, because runtimes refuse what is newer
+ * than they are (crun before 1.9 takes 1.0 only). And the newest that is understood in a --config file. */
+#define COR_SPEC_VERSION           "1.0.2"
+#define COR_SPEC_VERSION_SUPPORTED "1.3.0"
 /* Files named by flags (--config, --env-file). */
-#define COR_SPEC_FILE_MAX (16u << 20)
+#define COR_SPEC_FILE_MAX          (16u << 20)
 
 struct cor_spec_build {
 	const struct cor_spec_options *options;

@@ -12,7 +12,7 @@ static void base(void **state)
 	struct cor_spec_options o = options();
 
 	assert_int_equal(cor_spec_default("ns", "c1", &spec, NULL), 0);
-	assert_json(spec, "ociVersion", "\"1.3.0\"");
+	assert_json(spec, "ociVersion", "\"1.0.2\"");
 	assert_json(spec, "linux.cgroupsPath", "\"/ns/c1\"");
 	assert_json(spec, "linux.resources.devices", "[{\"allow\":false,\"access\":\"rwm\"}]");
 	assert_json(spec, "linux.namespaces",
