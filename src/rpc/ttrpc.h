@@ -39,8 +39,8 @@ size_t cor_ttrpc_parser_need(const struct cor_ttrpc_parser *p);
 /* 1: a frame in *ret; 0: more bytes needed; -EPROTO: the peer broke the protocol (the connection is to be dropped). */
 int cor_ttrpc_parser_next(struct cor_ttrpc_parser *p, struct cor_ttrpc_frame *ret, struct cor_error *err);
 
-#define COR_TTRPC_NAME_MAX 256    /* bytes of a service or method name */
-#define COR_TTRPC_METADATA_MAX 64 /* pairs with one request */
+#define COR_TTRPC_NAME_MAX     256 /* bytes of a service or method name */
+#define COR_TTRPC_METADATA_MAX 64  /* pairs with one request */
 
 /* A request as decoded; strings and payload borrowed from a copy owned by the struct. */
 struct cor_ttrpc_request {
@@ -52,11 +52,13 @@ struct cor_ttrpc_request {
 };
 void cor_ttrpc_request_done(struct cor_ttrpc_request *r);
 /* -EPROTO: malformed, or beyond the limits above; -ENOMEM. */
-int cor_ttrpc_request_decode(const void *data, size_t n, struct cor_ttrpc_request *ret, struct cor_error *err);
+int cor_ttrpc_request_decode(const void *data, size_t n, struct cor_ttrpc_request *ret,
+			     struct cor_error *err);
 /* A whole frame (header and payload) appended to out. 0, -ENOMEM, or -EMSGSIZE over COR_TTRPC_MESSAGE_MAX; out keeps its
  * length on failure. */
 int cor_ttrpc_request_encode(struct cor_buf *out, uint32_t stream, const char *service, const char *method,
-			     const void *payload, size_t n, int64_t timeout_ns, const struct cor_map *metadata);
+			     const void *payload, size_t n, int64_t timeout_ns,
+			     const struct cor_map *metadata);
 /* Response frame; code COR_OK: payload; else status {code, message}. */
 int cor_ttrpc_response_encode(struct cor_buf *out, uint32_t stream, enum cor_code code, const char *message,
 			      const void *payload, size_t n);

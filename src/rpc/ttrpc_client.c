@@ -75,6 +75,11 @@ int cor_ttrpc_client_fd(const struct cor_ttrpc_client *c)
 	return c->sock;
 }
 
+bool cor_ttrpc_client_broken(const struct cor_ttrpc_client *c)
+{
+	return c->broken;
+}
+
 static int closed(struct cor_ttrpc_client *c, struct cor_error *err)
 {
 	c->broken = true;

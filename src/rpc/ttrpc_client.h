@@ -15,6 +15,8 @@ struct cor_ttrpc_client;
 int cor_ttrpc_client_new(int sock_take, struct cor_ttrpc_client **ret, struct cor_error *err);
 struct cor_ttrpc_client *cor_ttrpc_client_free(struct cor_ttrpc_client *c);
 int cor_ttrpc_client_fd(const struct cor_ttrpc_client *c);
+/* True once the connection is of no further use: the peer closed it or broke the protocol, or a deadline cut a request. */
+bool cor_ttrpc_client_broken(const struct cor_ttrpc_client *c);
 
 struct cor_ttrpc_call {
 	const char *service, *method;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After a shim that died: whoever notices first kills the container, has the runtime forget it, unmounts its root file
+ * system, and leaves a note (file "exited" in the bundle), so that the task is STOPPED for everybody until it is removed.
+ */
+#include "engine/task_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mount.h"
+#include "base/path.h"
+#include "base/process.h"
+
+#define EXITED_FILE     "exited"
+#define DELETE_LIMIT_NS (INT64_C(30) * 1000000000)
+
+static int read_exit(int bundle_fd, struct cor_task_exit *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	struct cor_task_exit e;
+	if (cor_read_file_at(bundle_fd, EXITED_FILE, 64, &text, NULL, NULL) < 0)
+		return -ENOENT;
+	if (sscanf(text, "%" SCNu32 " %" SCNd64, &e.status, &e.exited_ns) != 2)
+		return -ENOENT;
+	*ret = e;
+	return 0;
+}
+
+static void write_exit(int bundle_fd, const struct cor_task_exit *e)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%" PRIu32 " %" PRId64 "\n", e->status, e->exited_ns);
+	/* Without it the next one does the same work again, in vain but without harm. */
+	(void)cor_write_file_at(bundle_fd, EXITED_FILE, text, (size_t)n, 0600, false, NULL);
+}
+
+/* True when the runtime has a container of this name in its own state directory. */
+static bool runtime_knows(const char *root, const char *id)
+{
+	_cleanup_free_ char *path = cor_asprintf("%s/%s", root, id);
+	return path && faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
+}
+
+static void runtime_delete(const struct cor_task_runtime *r, const char *root, const char *id)
+{
+	char *argv[8];
+	size_t n = 0;
+	pid_t pid;
+	_cleanup_close_ int pidfd = -1;
+	struct cor_error err = {0};
+	argv[n++] = r->binary;
+	argv[n++] = cor_task_text("--root");
+	argv[n++] = cor_task_text(root);
+	if (r->systemd_cgroup)
+		argv[n++] = cor_task_text("--systemd-cgroup");
+	argv[n++] = cor_task_text("delete");
+	argv[n++] = cor_task_text("--force");
+	argv[n++] = cor_task_text(id);
+	argv[n] = NULL;
+	struct cor_spawn spawn = {
+		.path = r->binary,
+		.argv = argv,
+		.cwd_fd = -1,
+		.fds = {-1, -1, -1},
+		.nfds = 3,
+		.new_session = true,
+		.default_signals = true,
+	};
+	if (cor_spawn(&spawn, &pid, &pidfd, &err) < 0) {
+		cor_warn("clean up task %s: %s", id, err.message);
+		return;
+	}
+	if (!cor_process_gone(pidfd, DELETE_LIMIT_NS)) {
+		cor_warn("clean up task %s: %s delete takes too long", id, r->binary);
+		(void)cor_pidfd_kill(pidfd, SIGKILL);
+	}
+	int status;
+	(void)cor_wait_exit(pid, &status);
+}
+
+bool cor_task_clean_up(struct cor_engine *e, const char *id, int bundle_fd)
+{
+	struct cor_task_runtime r = {0};
+	_cleanup_free_ char *cgroup = cor_cgroup_path(bundle_fd), *root = NULL;
+	bool knew = false;
+	if (cor_task_runtime_load(bundle_fd, &r) == 0)
+		root = cor_asprintf("%s/%s", r.root, e->ns);
+	if (cgroup)
+		cor_cgroup_kill(cgroup);
+	if (root && runtime_knows(root, id)) {
+		knew = true;
+		runtime_delete(&r, root, id);
+	}
+	(void)cor_unmount_at(bundle_fd, "rootfs", NULL);
+	if (cgroup)
+		cor_cgroup_remove(cgroup);
+	cor_task_runtime_done(&r);
+	return knew;
+}
+
+int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct cor_task_exit *ret,
+		  struct cor_error *err)
+{
+	struct cor_task_exit ended = {0};
+	int r = read_exit(bundle_fd, &ended);
+	if (r == 0) {
+		*ret = ended;
+		return COR_TASK_DEAD;
+	}
+	r = cor_bundle_lock(bundle_fd);
+	if (r == -ENOENT)
+		return cor_task_not_found(id, err);
+	if (r < 0)
+		return cor_error_errno(err, r, "lock bundle of task %s", id);
+	r = COR_TASK_DEAD;
+	if (read_exit(bundle_fd, &ended) < 0) {
+		if (cor_task_clean_up(e, id, bundle_fd)) {
+			ended = (struct cor_task_exit){.status = COR_TASK_KILLED, .exited_ns = cor_now_ns()};
+			write_exit(bundle_fd, &ended);
+		} else {
+			/* The shim died before there was a container. */
+			r = cor_bundle_remove(e, id, bundle_fd, err);
+			if (r == 0)
+				r = cor_task_not_found(id, err);
+		}
+	}
+	cor_bundle_unlock(bundle_fd);
+	if (r == COR_TASK_DEAD)
+		*ret = ended;
+	return r;
+}
