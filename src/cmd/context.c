@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "cmd/context.h"
 
@@ -56,15 +57,40 @@ int cor_context_check_args(const struct cor_context *ctx, int argc, int min, int
 			     cor_empty(ctx->command->args_usage) ? "" : ctx->command->args_usage);
 }
 
+static ssize_t write_output(void *cookie, const char *buf, size_t n)
+{
+	struct cor_context *ctx = cookie;
+	int r = cor_write_full(STDOUT_FILENO, buf, n);
+
+	if (r >= 0)
+		return (ssize_t)n;
+	if (ctx->write_errno == 0)
+		ctx->write_errno = -r;
+	return 0;
+}
+
+int cor_context_open_output(struct cor_context *ctx)
+{
+	cookie_io_functions_t io = {.write = write_output};
+	FILE *out = fopencookie(ctx, "w", io);
+
+	if (!out)
+		return -ENOMEM;
+	if (isatty(STDOUT_FILENO))
+		setvbuf(out, NULL, _IOLBF, 0);
+	ctx->out = out;
+	return 0;
+}
+
 int cor_context_flush(struct cor_context *ctx, struct cor_error *err)
 {
-	int failed = ferror(ctx->out);
+	bool failed = ferror(ctx->out);
 
-	errno = 0;
 	if (fflush(ctx->out) == 0 && !failed)
 		return 0;
-	int e = errno ? errno : EIO;
+	int e = ctx->write_errno ? ctx->write_errno : EIO;
 	clearerr(ctx->out);
+	ctx->write_errno = 0;
 	if (e == EPIPE) {
 		signal(SIGPIPE, SIG_DFL);
 		raise(SIGPIPE);

@@ -22,7 +22,8 @@ struct cor_context {
 	const void *group; /* options struct of the nearest enclosing group that has one, or NULL */
 	const struct cor_command *command; /* the running command … */
 	const char *path;                  /* … and the words that led to it: "coracle images list" */
-	FILE *out; /* standard output; write errors are noticed at the end (cor_context_flush) */
+	FILE *out;       /* standard output; write errors are noticed at the end (cor_context_flush) */
+	int write_errno; /* of the first failed write to out */
 	struct cor_services *services; /* NULL until cor_context_services */
 };
 
@@ -30,6 +31,8 @@ struct cor_context {
 extern const struct cor_option cor_global_options[];
 
 void cor_context_init(struct cor_context *ctx, const char *argv0, const struct cor_command *root);
+/* Makes out a stream on standard output that remembers why a write failed, which stdio forgets. 0 or -ENOMEM. */
+int cor_context_open_output(struct cor_context *ctx);
 void cor_context_done(struct cor_context *ctx);
 
 /* The services, opened on the first call; borrowed, closed by cor_context_done. */

@@ -62,6 +62,8 @@ int main(int argc, char **argv)
 	 * still ends it as usual (cor_context_flush). */
 	signal(SIGPIPE, SIG_IGN);
 	cor_context_init(&ctx, argv[0], &cor_root_command);
+	if (cor_context_open_output(&ctx) < 0)
+		return 1;
 	cor_log_set_sink(log_line, COR_LOG_DEBUG, &ctx);
 	int r = cor_dispatch(&ctx, argc, argv, &err);
 	cor_context_done(&ctx);
@@ -71,6 +73,7 @@ int main(int argc, char **argv)
 	if (f < 0)
 		print_line(ctx.program, "", flush_err.message);
 	cor_log_set_sink(NULL, COR_LOG_DEBUG, NULL);
+	fclose(ctx.out);
 	if (r < 0)
 		return 1;
 	return f < 0 && r == 0 ? 1 : r;

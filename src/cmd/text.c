@@ -42,8 +42,7 @@ char *cor_text_escape(const char *s)
 
 void cor_text_line(FILE *out, const char *s)
 {
-	int fd = fileno(out);
-	_cleanup_free_ char *safe = fd >= 0 && isatty(fd) ? cor_text_escape(s) : NULL;
+	_cleanup_free_ char *safe = isatty(STDOUT_FILENO) ? cor_text_escape(s) : NULL;
 
 	fprintf(out, "%s\n", safe ? safe : s);
 }

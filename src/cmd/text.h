@@ -11,7 +11,7 @@
 
 /* A copy with control characters (C0, DEL, C1) and bytes that are no UTF-8 written as \n, \t, \xNN. NULL on ENOMEM. */
 char *cor_text_escape(const char *s);
-/* s and a newline, escaped so where the stream is a terminal: scripts get names as they are. */
+/* s and a newline, escaped so where standard output is a terminal: scripts get names as they are. */
 void cor_text_line(FILE *out, const char *s);
 /* Number of characters (UTF-8 code points). */
 size_t cor_text_width(const char *s);

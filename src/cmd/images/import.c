@@ -86,6 +86,18 @@ static int import_fd(struct cor_services *s, int fd, const char *name, const str
 	return cor_import_stream(s, fd, o, print_image, out, err);
 }
 
+/* "k=v" texts again, "k" alone having become "k=true" as ctr has it. */
+static int label_texts(char *const *args, char ***ret, struct cor_error *err)
+{
+	_cleanup_map_ struct cor_map labels = {0};
+	int r = cor_labels_parse(args, &labels, err);
+
+	for (size_t i = 0; r >= 0 && i < labels.n; i++)
+		if (cor_strv_push_take(ret, cor_asprintf("%s=%s", labels.keys[i], labels.values[i])) < 0)
+			r = cor_error_oom(err);
+	return r;
+}
+
 static int check_options(struct cor_context *ctx, const struct options *o, int argc, struct cor_error *err)
 {
 	int want = o->rootfs ? 2 : 1;
@@ -112,12 +124,12 @@ static int run_import(struct cor_context *ctx, const void *opts, int argc, char 
 {
 	const struct options *o = opts;
 	_cleanup_close_ int fd = -1;
-	_cleanup_map_ struct cor_map labels = {0};
+	_cleanup_strv_ char **labels = NULL;
 	struct cor_services *s;
 
 	int r = check_options(ctx, o, argc, err);
 	if (r >= 0)
-		r = cor_labels_parse(o->labels, &labels, err);
+		r = label_texts(o->labels, &labels, err);
 	if (r < 0)
 		return r;
 	fd = open_input(args[0], err);
@@ -135,7 +147,7 @@ static int run_import(struct cor_context *ctx, const void *opts, int argc, char 
 		.platform = cor_empty(o->platform) ? NULL : o->platform,
 		.no_unpack = o->no_unpack,
 		.snapshotter = o->snapshotter,
-		.labels = o->labels,
+		.labels = labels,
 	};
 	struct output out = {.ctx = ctx, .unpacked = !o->no_unpack};
 	return import_fd(s, fd, o->rootfs ? args[1] : NULL, &io, &out, err);
