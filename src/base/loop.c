@@ -206,6 +206,11 @@ int cor_loop_run(struct cor_loop *l)
 	return 0;
 }
 
+int cor_loop_fd(const struct cor_loop *l)
+{
+	return l->epoll;
+}
+
 void cor_loop_stop(struct cor_loop *l)
 {
 	l->stop = true;

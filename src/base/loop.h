@@ -43,5 +43,7 @@ int cor_loop_signals(struct cor_loop *l, cor_child_fn child, const int *signals,
 /* Runs until cor_loop_stop. 0 or -errno. */
 int cor_loop_run(struct cor_loop *l);
 void cor_loop_stop(struct cor_loop *l);
+/* The epoll descriptor (borrowed): readable when the loop has something to do. */
+int cor_loop_fd(const struct cor_loop *l);
 
 #endif

@@ -19,6 +19,7 @@ static void end_spec_file(struct cor_shim_process *p)
 
 static void fail_with(struct cor_shim_process *p, const struct cor_error *err)
 {
+	struct cor_shim *s = p->shim;
 	struct cor_shim_call *call = p->call;
 	struct cor_error copy = *err;
 	p->call = NULL;
@@ -30,12 +31,13 @@ static void fail_with(struct cor_shim_process *p, const struct cor_error *err)
 		cor_process_free(p);
 	}
 	cor_call_fail(call, &copy);
-	cor_shim_trim();
+	cor_shim_trim(s);
 }
 
 static void on_made(const struct cor_runtime_result *result, void *data)
 {
 	struct cor_shim_process *p = data;
+	struct cor_shim *s = p->shim;
 	struct cor_error err;
 	cor_error_clear(&err);
 	end_spec_file(p);
@@ -56,7 +58,7 @@ static void on_made(const struct cor_runtime_result *result, void *data)
 	p->call = NULL;
 	cor_call_reply(call, &m.base, p->io.console ? p->io.master : -1);
 	cor_process_made(p, result->pid, COR_PROC_RUNNING); /* may free a retired one */
-	cor_shim_trim();
+	cor_shim_trim(s);
 }
 
 static void launch(struct cor_shim_process *p)

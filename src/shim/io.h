@@ -101,6 +101,8 @@ int cor_pump_start(struct cor_io *io);
 /* Reads what is there now, within a bound. */
 void cor_pump_drain(struct cor_io *io);
 void cor_pump_stop(struct cor_io *io);
+/* Holds nothing between two calls: whole pages, for memory.c to drop. */
+void *cor_pump_buffer(size_t *ret_size);
 /* input.c: queues for the process; dropped when nobody reads. */
 void cor_input_write(struct cor_io *io, const char *data, size_t n);
 /* More may be written now. */

@@ -33,7 +33,7 @@ static void on_made(const struct cor_runtime_result *result, void *data)
 	init->call = NULL;
 	cor_process_made(init, result->pid, init->start ? COR_PROC_RUNNING : COR_PROC_CREATED);
 	cor_call_reply(call, &m.base, init->io.console ? init->io.master : -1);
-	cor_shim_trim();
+	cor_shim_trim(init->shim);
 }
 
 static void launch(struct cor_shim_process *init)
@@ -82,7 +82,7 @@ static void on_started(const struct cor_runtime_result *result, void *data)
 		init->state = COR_PROC_RUNNING;
 	m.pid = (uint32_t)init->pid;
 	cor_call_reply(call, &m.base, -1);
-	cor_shim_trim();
+	cor_shim_trim(init->shim);
 }
 
 void cor_lifecycle_start(struct cor_shim_process *init, struct cor_shim_call *call)

@@ -16,11 +16,12 @@
 static void on_answer(const struct cor_runtime_result *result, void *data)
 {
 	struct cor_shim_call *call = data;
+	struct cor_shim *s = call->shim;
 	if (result->r < 0)
 		cor_call_fail(call, result->err);
 	else
 		cor_call_reply_empty(call);
-	cor_shim_trim();
+	cor_shim_trim(s);
 }
 
 static void on_thawed(const struct cor_runtime_result *result, void *data)

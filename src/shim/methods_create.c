@@ -152,7 +152,7 @@ static void create(struct cor_shim *s, const struct cor_shim_request *req, const
 		if (init)
 			cor_process_free(init);
 		cor_call_fail(req->call, &err);
-		cor_shim_trim();
+		cor_shim_trim(s);
 		return;
 	}
 	s->rootfs_mounted = m->n_rootfs > 0;

@@ -14,7 +14,13 @@
 #define DRAIN_MAX (2u << 20) /* more than pipes and terminals hold, unless somebody goes on writing */
 
 /* One for all: it is only in use inside one call. */
-static char buffer[16384];
+static char buffer[16384] __attribute__((aligned(4096)));
+
+void *cor_pump_buffer(size_t *ret_size)
+{
+	*ret_size = sizeof(buffer);
+	return buffer;
+}
 
 static void close_output(struct cor_output *o)
 {

@@ -64,7 +64,7 @@ static void end_task(struct cor_shim *s, struct cor_shim_process *init)
 	if (!s->execs)
 		cor_shim_kill_orphans(s);
 	s->paused = s->pausing = false;
-	cor_shim_trim();
+	cor_shim_trim(s);
 	cor_shim_check_idle(s);
 }
 
@@ -202,7 +202,7 @@ void cor_removal_exec(struct cor_shim_process *p, struct cor_shim_call *call)
 		return;
 	}
 	reply_deleted(p, call);
+	cor_shim_trim(p->shim);
 	cor_process_unlink(p);
 	cor_process_free(p);
-	cor_shim_trim();
 }

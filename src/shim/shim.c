@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Children, the end of the shim, and its memory. */
+/* Children, and the end of the shim. */
 #include "shim/shim.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,9 +93,4 @@ void cor_shim_kill_orphans(struct cor_shim *s)
 	for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save))
 		if (cor_parse_u32(p, &pid) == 0 && pid > 1 && !is_logger(s, (pid_t)pid))
 			(void)kill((pid_t)pid, SIGKILL);
-}
-
-void cor_shim_trim(void)
-{
-	(void)malloc_trim(0);
 }

@@ -9,6 +9,7 @@
  *     process.c       states of a process, exits
  *     io*.c …         its stdio
  *     runtime*.c      making containers
+ *     memory.c        what is given back when idle
  */
 #ifndef COR_SHIM_SHIM_H
 #define COR_SHIM_SHIM_H
@@ -42,6 +43,7 @@ struct cor_shim {
 	unsigned sequence; /* for names of temporary files */
 
 	struct cor_source listen_source;
+	struct cor_source trim_timer;
 	struct cor_shim_conn *conns;
 	size_t nconns;
 
@@ -66,7 +68,7 @@ void cor_shim_check_idle(struct cor_shim *s);
 void cor_shim_on_child(pid_t pid, int status, void *data);
 /* Kills what the container left as our children (after its deletion). */
 void cor_shim_kill_orphans(struct cor_shim *s);
-/* Gives memory that a request needed back to the system. */
-void cor_shim_trim(void);
+/* memory.c: soon, when nothing happens any more, what the last requests needed goes back to the system. */
+void cor_shim_trim(struct cor_shim *s);
 
 #endif
