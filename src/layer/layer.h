@@ -28,33 +28,36 @@ int cor_compression_detect(const void *head, size_t n, enum cor_compression *ret
 /* Decompressing reader over a source, detecting the compression. Truncated or corrupt input: DATA_LOSS. Multi-member gzip and
  * multi-frame zstd are read through; trailing garbage after a gzip member is an error; zero padding is not. */
 struct cor_decompress;
-int cor_decompress_open(cor_read_fn source, void *source_data, struct cor_decompress **ret, struct cor_error *err);
+int cor_decompress_open(cor_read_fn source, void *source_data, struct cor_decompress **ret,
+			struct cor_error *err);
 enum cor_compression cor_decompress_kind(const struct cor_decompress *d);
 ssize_t cor_decompress_read(struct cor_decompress *d, void *buf, size_t n, struct cor_error *err);
 struct cor_decompress *cor_decompress_free(struct cor_decompress *d);
 
 /* Compressing writer (gzip through zlib-compatible ISA-L or zlib; zstd level 3) over a sink. */
 struct cor_compress;
-int cor_compress_open(enum cor_compression kind, cor_write_fn sink, void *sink_data, struct cor_compress **ret,
-		      struct cor_error *err);
+int cor_compress_open(enum cor_compression kind, cor_write_fn sink, void *sink_data,
+		      struct cor_compress **ret, struct cor_error *err);
 int cor_compress_write(struct cor_compress *c, const void *buf, size_t n, struct cor_error *err);
 int cor_compress_finish(struct cor_compress *c, struct cor_error *err);
 struct cor_compress *cor_compress_free(struct cor_compress *c);
 
 enum cor_whiteout_style {
 	COR_WHITEOUT_OVERLAY, /* char 0:0 nodes and trusted.overlay.opaque on directories (overlay upper directory) */
-	COR_WHITEOUT_REMOVE   /* what is below is really removed (a full tree: native snapshots, bind mounts) */
+	COR_WHITEOUT_REMOVE /* what is below is really removed (a full tree: native snapshots, bind mounts) */
 };
 struct cor_apply_options {
 	enum cor_whiteout_style whiteouts;
-	const int *lower_fds;  /* directories below, nearest first: sources for hardlinks to lower files (copied up) */
+	const int *
+		lower_fds; /* directories below, nearest first: sources for hardlinks to lower files (copied up) */
 	size_t n_lower;
-	uint64_t max_bytes;    /* of file data; 0: no limit but the disk */
-	uint64_t max_entries;  /* 0: 10 million default */
-	bool userxattr;        /* user.overlay.* instead of trusted.overlay.* */
+	uint64_t max_bytes;   /* of file data; 0: no limit but the disk */
+	uint64_t max_entries; /* 0: 10 million default */
+	bool userxattr;       /* user.overlay.* instead of trusted.overlay.* */
 };
 struct cor_apply_result {
-	char diff_id[COR_DIGEST_MAX]; /* SHA-256 of the whole uncompressed stream, trailing padding included */
+	char diff_id
+		[COR_DIGEST_MAX]; /* SHA-256 of the whole uncompressed stream, trailing padding included */
 	uint64_t bytes, entries;
 };
 /* Places a layer below rootfd (an existing directory). Reads source to its very end. Not durable by itself (the caller
