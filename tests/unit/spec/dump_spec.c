@@ -272,6 +272,8 @@ int main(int argc, char **argv)
 
 		if (text)
 			puts(text);
+		else
+			r = cor_error_oom(NULL);
 	}
 	lists_done(&l);
 	return r < 0 ? 1 : 0;
