@@ -182,6 +182,13 @@ void rig_stop(struct rig *r)
 	while ((pid = waitpid(r->shim, &status, WNOHANG)) == 0 && cor_monotonic_ns() < end)
 		(void)usleep(2000);
 	if (pid == 0) {
+		Containerd__Task__V2__ShutdownRequest m = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
+		m.id = (char *)(uintptr_t)RIG_ID;
+		m.now = true;
+		r->client = rig_connect(r);
+		(void)rig_call(r, "Shutdown", &m.base, NULL, NULL);
+		r->client = cor_ttrpc_client_free(r->client);
+		(void)sleep(1);
 		(void)kill(r->shim, SIGKILL);
 		(void)waitpid(r->shim, NULL, 0);
 		fail_msg("the shim did not end with its last client (%s)", r->dir);
