@@ -78,14 +78,11 @@ static int open_up(int bundle_fd, const char *spec, struct cor_error *err)
 	return 0;
 }
 
-static int fill_bundle(int fd, const char *spec, const struct cor_task_runtime *runtime, int *ret_listen,
-		       struct cor_error *err)
+static int fill_bundle(int fd, const char *spec, int *ret_listen, struct cor_error *err)
 {
 	int r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? cor_error_errno(err, errno, "lock bundle") : 0;
 	if (r == 0)
 		r = write_config(fd, spec, err);
-	if (r == 0)
-		r = cor_task_runtime_save(fd, runtime, err);
 	if (r == 0)
 		r = open_up(fd, spec, err);
 	if (r == 0) {
@@ -96,8 +93,8 @@ static int fill_bundle(int fd, const char *spec, const struct cor_task_runtime *
 	return r < 0 ? r : 0;
 }
 
-int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec,
-		    const struct cor_task_runtime *runtime, int *ret_listen, struct cor_error *err)
+int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec, int *ret_listen,
+		    struct cor_error *err)
 {
 	char name[128], random[9];
 	_cleanup_close_ int listen_fd = -1, fd = -1;
@@ -107,8 +104,7 @@ int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec,
 	if (mkdirat(e->ns_state_fd, name, 0700) < 0)
 		return cor_error_errno(err, errno, "make bundle of task %s", id);
 	fd = openat(e->ns_state_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int r = fd < 0 ? cor_error_errno(err, errno, "open bundle")
-		       : fill_bundle(fd, spec, runtime, &listen_fd, err);
+	int r = fd < 0 ? cor_error_errno(err, errno, "open bundle") : fill_bundle(fd, spec, &listen_fd, err);
 	if (r == 0 && renameat2(e->ns_state_fd, name, e->ns_state_fd, id, RENAME_NOREPLACE) < 0)
 		r = errno == EEXIST || errno == ENOTEMPTY
 			    ? cor_error_set(err, COR_ALREADY_EXISTS, "task %s: already exists", id)

@@ -46,7 +46,7 @@ static bool runtime_knows(const char *root, const char *id)
 	return path && faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
-static void runtime_delete(const struct cor_task_runtime *r, const char *root, const char *id)
+static void runtime_delete(const struct cor_task_runtime *r, const char *id)
 {
 	char *argv[8];
 	size_t n = 0;
@@ -55,9 +55,7 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *root, c
 	struct cor_error err = {0};
 	argv[n++] = r->binary;
 	argv[n++] = cor_task_text("--root");
-	argv[n++] = cor_task_text(root);
-	if (r->systemd_cgroup)
-		argv[n++] = cor_task_text("--systemd-cgroup");
+	argv[n++] = r->root;
 	argv[n++] = cor_task_text("delete");
 	argv[n++] = cor_task_text("--force");
 	argv[n++] = cor_task_text(id);
@@ -83,18 +81,16 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *root, c
 	(void)cor_wait_exit(pid, &status);
 }
 
-bool cor_task_clean_up(struct cor_engine *e, const char *id, int bundle_fd)
+bool cor_task_clean_up(const char *id, int bundle_fd)
 {
 	struct cor_task_runtime r = {0};
-	_cleanup_free_ char *cgroup = cor_cgroup_path(bundle_fd), *root = NULL;
+	_cleanup_free_ char *cgroup = cor_cgroup_path(bundle_fd);
 	bool knew = false;
-	if (cor_task_runtime_load(bundle_fd, &r) == 0)
-		root = cor_asprintf("%s/%s", r.root, e->ns);
 	if (cgroup)
 		cor_cgroup_kill(cgroup);
-	if (root && runtime_knows(root, id)) {
+	if (cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id)) {
 		knew = true;
-		runtime_delete(&r, root, id);
+		runtime_delete(&r, id);
 	}
 	(void)cor_unmount_at(bundle_fd, "rootfs", NULL);
 	if (cgroup)
@@ -119,7 +115,7 @@ int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct co
 		return cor_error_errno(err, r, "lock bundle of task %s", id);
 	r = COR_TASK_DEAD;
 	if (read_exit(bundle_fd, &ended) < 0) {
-		if (cor_task_clean_up(e, id, bundle_fd)) {
+		if (cor_task_clean_up(id, bundle_fd)) {
 			ended = (struct cor_task_exit){.status = COR_TASK_KILLED, .exited_ns = cor_now_ns()};
 			write_exit(bundle_fd, &ended);
 		} else {

@@ -118,7 +118,7 @@ static void roll_back(struct creation *c, bool answered)
 	c->conn = cor_task_conn_free(c->conn);
 	cor_shim_end(t, INT64_C(5) * 1000000000);
 	if (!answered)
-		(void)cor_task_clean_up(c->e, t->id, t->bundle_fd);
+		(void)cor_task_clean_up(t->id, t->bundle_fd);
 	(void)cor_bundle_remove(c->e, t->id, t->bundle_fd, NULL);
 	cor_bundle_unlock(t->bundle_fd);
 	cor_task_forget(c->e, t);
@@ -146,7 +146,7 @@ static int take_bundle(struct creation *c, int *ret_listen, struct cor_error *er
 {
 	const char *id = c->req->id;
 	for (int tries = 0;; tries++) {
-		int fd = cor_bundle_make(c->e, id, c->req->container->spec, &c->runtime, ret_listen, err);
+		int fd = cor_bundle_make(c->e, id, c->req->container->spec, ret_listen, err);
 		if (fd >= 0) {
 			struct cor_engine_task *old = cor_task_known(c->e, id);
 			if (old)

@@ -130,24 +130,21 @@ void cor_task_initial_size(struct cor_services *s, const char *id, const char *e
 struct cor_task_runtime {
 	char *binary; /* absolute path of the OCI runtime */
 	char *root;   /* as in the options: the shim adds the namespace */
-	bool systemd_cgroup;
 	uint8_t *options; /* packed containerd.runc.v1.Options */
 	size_t options_len;
 };
 void cor_task_runtime_done(struct cor_task_runtime *r);
 int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_container *c, bool no_pivot,
 			     struct cor_task_runtime *ret, struct cor_error *err);
-/* Kept in the bundle for whoever finds the shim dead. The descriptor is the bundle's. */
-int cor_task_runtime_save(int bundle_fd, const struct cor_task_runtime *r, struct cor_error *err);
-/* binary, root and systemd_cgroup only. -ENOENT without an error text when it is not there. */
+/* What the shim of this bundle recorded: binary, and root (the namespace's own). -ENOENT without an error text when it had
+ * not come to that. */
 int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret);
 
 /* ---- shim_bundle.c ---- */
 
 /* Makes, fills, locks and names the bundle; *ret_listen is the socket for the shim. -EEXIST: `task X: already exists`.
  * Returns the descriptor of the locked directory. */
-int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec,
-		    const struct cor_task_runtime *runtime, int *ret_listen, struct cor_error *err);
+int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec, int *ret_listen, struct cor_error *err);
 /* Waits for the lock of a bundle. -ENOENT (no error text) when the bundle was removed meanwhile. */
 int cor_bundle_lock(int bundle_fd);
 void cor_bundle_unlock(int bundle_fd);
@@ -177,7 +174,7 @@ bool cor_process_gone(int pidfd, int64_t limit_ns);
 int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct cor_task_exit *ret,
 		  struct cor_error *err);
 /* Kills whatever runs in the container and has the runtime forget it. True when the runtime had known it. */
-bool cor_task_clean_up(struct cor_engine *e, const char *id, int bundle_fd);
+bool cor_task_clean_up(const char *id, int bundle_fd);
 
 /* ---- shim_cgroup.c ---- */
 /* Kills the processes in the cgroups of the bundle's spec, in every hierarchy; thaws them first. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The runtime of a container: our own shim drives runc and what looks like it. The OCI runtime is looked up here, before
- * anything is made, so that a missing one is a plain error; the shim gets an absolute path. What was chosen is kept in the
- * bundle (file "runtime", three lines: program, root, 0 or 1 for systemd's cgroups): whoever has to clean up after a
- * dead shim needs it.
+ * anything is made, so that a missing one is a plain error; the shim gets an absolute path. The shim keeps what it uses in
+ * the bundle (file "runtime", two lines: program, its state directory) before it uses it: whoever has to clean up
+ * after a dead shim needs it.
  */
 #include "engine/task_internal.h"
 
@@ -97,7 +97,6 @@ static int fill(struct cor_engine *e, const Containerd__Runc__V1__Options *given
 	r->root = given->root[0] ? strdup(given->root) : cor_asprintf("%s/runc", e->state);
 	if (!r->root)
 		return cor_error_oom(err);
-	r->systemd_cgroup = given->systemd_cgroup;
 	/* A copy that borrows: all but these three goes on as it is. */
 	Containerd__Runc__V1__Options m = *given;
 	m.base.unknown_fields = given->base.unknown_fields;
@@ -127,17 +126,6 @@ int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_container *c
 	return 0;
 }
 
-int cor_task_runtime_save(int bundle_fd, const struct cor_task_runtime *r, struct cor_error *err)
-{
-	_cleanup_free_ char *text = cor_asprintf("%s\n%s\n%d\n", r->binary, r->root, r->systemd_cgroup);
-	if (!text)
-		return cor_error_oom(err);
-	_cleanup_close_ int fd =
-		openat(bundle_fd, RUNTIME_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int k = fd < 0 ? -errno : cor_write_full(fd, text, strlen(text));
-	return k < 0 ? cor_error_errno(err, k, "write %s", RUNTIME_FILE) : 0;
-}
-
 int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret)
 {
 	_cleanup_free_ char *text = NULL;
@@ -147,11 +135,10 @@ int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret)
 	_cleanup_strv_ char **lines = cor_strv_split(text, '\n');
 	if (!lines)
 		return -ENOMEM;
-	if (cor_strv_len(lines) < 4 || lines[0][0] != '/' || lines[1][0] != '/')
+	if (cor_strv_len(lines) < 2 || lines[0][0] != '/' || lines[1][0] != '/')
 		return -ENOENT;
 	r.binary = strdup(lines[0]);
 	r.root = strdup(lines[1]);
-	r.systemd_cgroup = streq(lines[2], "1");
 	if (!r.binary || !r.root) {
 		cor_task_runtime_done(&r);
 		return -ENOMEM;
