@@ -37,6 +37,7 @@ int cor_import_begin(struct cor_import *im, struct cor_error *err)
 		return cor_error_set(err, COR_INTERNAL, "cannot tell the date");
 	}
 	cor_random_hex(im->unique, sizeof(im->unique) - 1);
+	cor_import_reap(im->s);
 	return im->s->leases->begin(im->s, err);
 }
 
@@ -107,50 +108,64 @@ static int no_match(struct cor_import *im, const struct cor_index *index, struct
 			     cor_platform_format(&im->want, want));
 }
 
-/* Walks the index's entries; with an index to be recorded, its labels are collected too. */
-static int walk_entries(struct cor_import *im, const struct cor_index *index, struct cor_map *labels,
-			struct cor_error *err)
+/* Walks the index's entries: which are wanted, and the labels for an index that is to be kept. */
+static int walk_entries(struct cor_import *im, const struct cor_index *index, bool *wanted,
+			struct cor_map *labels, struct cor_error *err)
 {
-	unsigned found = 0;
+	unsigned manifests = 0, others = 0;
 
 	for (size_t i = 0; i < index->n; i++) {
 		const struct cor_descriptor *d = &index->manifests[i];
 		char key[64];
 		int r = cor_import_walk(im, d, err);
 
+		if (r < 0)
+			return r;
+		wanted[i] = r > 0;
 		if (r == 0)
 			continue;
-		if (r < 0 || (r = add_names(im, d, err)) < 0)
-			return r;
-		snprintf(key, sizeof(key), "containerd.io/gc.ref.content.%s%u",
-			 cor_media_type_is_manifest(d->media_type) ? "m." : "", found++);
+		if (cor_media_type_is_manifest(d->media_type))
+			snprintf(key, sizeof(key), "containerd.io/gc.ref.content.m.%u", manifests++);
+		else
+			snprintf(key, sizeof(key), "containerd.io/gc.ref.content.%u", others++);
 		if (cor_map_set(labels, key, d->digest) < 0)
 			return cor_error_oom(err);
 	}
-	return found ? 0 : no_match(im, index, err);
+	return manifests + others > 0 ? 0 : no_match(im, index, err);
+}
+
+/* --index-name: the index itself becomes an image. */
+static int add_index(struct cor_import *im, const char *text, size_t len, const struct cor_map *labels,
+		     struct cor_error *err)
+{
+	_cleanup_(cor_descriptor_done) struct cor_descriptor self = {0};
+	int r;
+
+	if (cor_empty(im->o->index_name))
+		return 0;
+	r = cor_import_put(im, text, len, COR_MT_OCI_INDEX, labels, &self, err);
+	return r < 0 ? r : cor_import_add(im, im->o->index_name, &self, err);
 }
 
 int cor_import_index(struct cor_import *im, const char *text, size_t len, struct cor_error *err)
 {
-	_cleanup_(cor_descriptor_done) struct cor_descriptor self = {0};
 	_cleanup_(cor_index_done) struct cor_index index = {0};
 	_cleanup_map_ struct cor_map labels = {0};
+	_cleanup_free_ bool *wanted = NULL;
 	int r;
 
 	r = cor_index_parse(text, len, COR_MT_OCI_INDEX, &index, err);
 	if (r < 0)
 		return r;
-	r = walk_entries(im, &index, &labels, err);
-	if (r < 0)
+	wanted = cor_new0(bool, index.n + 1);
+	if (!wanted)
+		return cor_error_oom(err);
+	if ((r = walk_entries(im, &index, wanted, &labels, err)) < 0 ||
+	    (r = add_index(im, text, len, &labels, err)) < 0)
 		return r;
-	if (!cor_empty(im->o->index_name)) {
-		r = cor_import_put(im, text, len, COR_MT_OCI_INDEX, &labels, &self, err);
-		if (r < 0)
+	for (size_t i = 0; i < index.n; i++)
+		if (wanted[i] && (r = add_names(im, &index.manifests[i], err)) < 0)
 			return r;
-		r = cor_import_add(im, im->o->index_name, &self, err);
-		if (r < 0)
-			return r;
-	}
 	if (im->n == 0)
 		return cor_error_set(
 			err, COR_INVALID_ARGUMENT,

@@ -8,12 +8,43 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define STALE_MAX 64
+
+struct stale {
+	char *refs[STALE_MAX];
+	size_t n;
+};
+
+static int note_stale(const struct cor_ingest_status *status, void *data)
+{
+	struct stale *stale = data;
+
+	if (cor_startswith(status->ref, COR_IMPORT_REF) || cor_startswith(status->ref, COR_UNPACK_REF)) {
+		stale->refs[stale->n] = strdup(status->ref);
+		if (!stale->refs[stale->n])
+			return -ENOMEM;
+		stale->n++;
+	}
+	return stale->n == STALE_MAX;
+}
+
+void cor_import_reap(struct cor_services *s)
+{
+	struct stale stale = {0};
+
+	(void)s->content->ingests(s, note_stale, &stale, NULL);
+	for (size_t i = 0; i < stale.n; i++) {
+		(void)s->content->abort(s, stale.refs[i], NULL);
+		free(stale.refs[i]);
+	}
+}
+
 int cor_import_writer(struct cor_import *im, int64_t size, const char *expected, struct cor_writer **ret,
 		      struct cor_error *err)
 {
 	char ref[64];
 
-	snprintf(ref, sizeof(ref), "import-%s-%u", im->unique, im->n_refs++);
+	snprintf(ref, sizeof(ref), COR_IMPORT_REF "%s-%u", im->unique, im->n_refs++);
 	return im->s->content->writer(im->s, ref, size, expected, false, ret, err);
 }
 

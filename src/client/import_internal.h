@@ -58,6 +58,11 @@ int cor_import_add(struct cor_import *im, const char *name, const struct cor_des
 int cor_import_record(struct cor_import *im, struct cor_error *err);
 
 /* ---- import_blob.c ---- */
+#define COR_IMPORT_REF "import-"
+#define COR_UNPACK_REF "unpack-"
+/* Removes what killed imports and unpacks have left of their ingests: their refs are never taken up again. The ones of
+ * living processes are locked and stay. */
+void cor_import_reap(struct cor_services *s);
 /* A writer with a ref of its own. ALREADY_EXISTS when the expected blob is there (and leased now): nothing to write. */
 int cor_import_writer(struct cor_import *im, int64_t size, const char *expected, struct cor_writer **ret,
 		      struct cor_error *err);

@@ -9,7 +9,7 @@
  *  3. What is extracted is kept from garbage collection by an operation lease until the config's label
  *     containerd.io/gc.ref.snapshot.<snapshotter> refers to it.
  */
-#include "client/client.h"
+#include "client/import_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -107,7 +107,7 @@ static int unpack_layer(struct unpack *u, size_t i, const char *parent, const ch
 	if (!cor_media_type_is_layer(layer->media_type))
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "layer %s: unsupported media type \"%.100s\"",
 				     layer->digest, layer->media_type);
-	ref = cor_asprintf("unpack-%s-%s", u->snapshotter, chain);
+	ref = cor_asprintf(COR_UNPACK_REF "%s-%s", u->snapshotter, chain);
 	if (!ref)
 		return cor_error_oom(err);
 	r = u->s->content->writer(u->s, ref, 0, NULL, true, &lock, err);
