@@ -21,7 +21,7 @@
 #include "base/str.h"
 
 static const char *const applets[] = { "sh",  "sleep", "true", "false", "cat",	"echo", "head", "seq", "kill", "stty", "tty",
-				       "dd",  "yes",   "wc",   "printf", "touch", "id",   "ps",	"trap", "test", NULL };
+				       "dd",  "yes",   "wc",   "printf", "touch", "id",   "ps",	"ls",	"grep", NULL };
 
 const char *rig_missing(const char *runtime)
 {
