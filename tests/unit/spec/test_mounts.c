@@ -61,6 +61,7 @@ static void errors_have_ctrs_texts(void **state)
 	      "parse error on line 1, column 15: extraneous or missing \" in quoted-field");
 	fails("\"src=/a\n,dst=/x",
 	      "record on line 1; parse error on line 2, column 8: extraneous or missing \" in quoted-field");
+	fails("\na\"b", "parse error on line 2, column 2: bare \" in non-quoted-field");
 	fails("", "invalid mount specification: it is empty");
 	fails("\n\n", "invalid mount specification: it is empty");
 	fails("\"a\\\n\"=1",
