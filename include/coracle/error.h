@@ -14,6 +14,12 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#define COR_ERROR_API __attribute__((visibility("default")))
+#else
+#define COR_ERROR_API
+#endif
+
 /* containerd's error classes; the numbers are gRPC's status codes. */
 enum cor_code {
 	COR_OK = 0,
@@ -44,7 +50,7 @@ struct cor_error {
 };
 
 /* The class's name as containerd prints it ("not found"). Never NULL. */
-const char *cor_code_name(enum cor_code code);
+COR_ERROR_API const char *cor_code_name(enum cor_code code);
 
 #ifdef __cplusplus
 }
