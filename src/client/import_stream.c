@@ -135,7 +135,7 @@ static int keep_document(struct archive *a, const char *name, char **ret, size_t
 	int r = cor_tar_read_all(a->tar, COR_IMPORT_JSON_MAX, &text, ret_len, err);
 
 	if (r < 0)
-		return cor_error_wrap(err, r, "%s", name);
+		return r;
 	free(*ret);
 	*ret = text;
 	return 0;

@@ -78,7 +78,7 @@ static int extract(struct unpack *u, size_t i, const char *parent, const char *c
 		return cor_error_oom(err);
 	r = sn->prepare(u->s, u->snapshotter, key, parent, &labels, &mounts, err);
 	if (r < 0)
-		return r;
+		return cor_error_wrap(err, r, "unpack %s", chain);
 	r = u->s->diff->apply(u->s, &u->image->manifest.layers[i], &mounts, u->image->config.diff_ids[i],
 			      NULL, &e);
 	if (r >= 0)
@@ -118,7 +118,7 @@ static int unpack_layer(struct unpack *u, size_t i, const char *parent, const ch
 		r = extract(u, i, parent, chain, err);
 	lock->ops->free(lock, true);
 	if (r < 0)
-		return cor_error_wrap(err, r, "unpack layer %s", layer->digest);
+		return r;
 	return set_label(u->s, layer->digest, LABEL_UNCOMPRESSED, u->image->config.diff_ids[i], err);
 }
 

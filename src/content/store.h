@@ -29,25 +29,27 @@ int cor_store_lock(struct cor_store *s, enum cor_lock_mode mode, bool wait, stru
 int cor_store_blob_open(struct cor_store *s, const char *digest, int64_t *ret_size, struct cor_error *err);
 int cor_store_blob_remove(struct cor_store *s, const char *digest, struct cor_error *err);
 /* Each blob on disk; fn returns non-zero to stop. */
-int cor_store_blob_walk(struct cor_store *s, int (*fn)(const char *digest, int64_t size, int64_t mtime_ns, void *data),
-			void *data, struct cor_error *err);
+int cor_store_blob_walk(struct cor_store *s,
+			int (*fn)(const char *digest, int64_t size, int64_t mtime_ns, void *data), void *data,
+			struct cor_error *err);
 
 struct cor_store_writer;
 /* Opens or resumes (the data already there is re-hashed). wait false and busy: UNAVAILABLE "ref X locked". total 0: unknown. */
-int cor_store_writer_open(struct cor_store *s, const char *ref, int64_t total, const char *expected, bool wait,
-			  struct cor_store_writer **ret, int64_t *ret_offset, struct cor_error *err);
+int cor_store_writer_open(struct cor_store *s, const char *ref, int64_t total, const char *expected,
+			  bool wait, struct cor_store_writer **ret, int64_t *ret_offset,
+			  struct cor_error *err);
 int cor_store_writer_write(struct cor_store_writer *w, const void *buf, size_t n, struct cor_error *err);
 int cor_store_writer_truncate(struct cor_store_writer *w, struct cor_error *err);
 /* size 0 / expected NULL: unchecked. Mismatch: FAILED_PRECONDITION with containerd's texts ("unexpected commit size %d, expected
  * %d", "unexpected commit digest %s, expected %s") and the ingest is discarded. When the blob already exists: -EEXIST with
  * the digest still returned. Ingest directory is gone afterwards. */
-int cor_store_writer_commit(struct cor_store_writer *w, int64_t size, const char *expected, char ret_digest[COR_DIGEST_MAX],
-			    int64_t *ret_size, struct cor_error *err);
+int cor_store_writer_commit(struct cor_store_writer *w, int64_t size, const char *expected,
+			    char ret_digest[COR_DIGEST_MAX], int64_t *ret_size, struct cor_error *err);
 void cor_store_writer_free(struct cor_store_writer *w, bool discard);
 
 int cor_store_ingest_walk(struct cor_store *s,
-			  int (*fn)(const char *ref, int64_t offset, int64_t total, int64_t started_ns, int64_t updated_ns,
-				    bool locked, void *data),
+			  int (*fn)(const char *ref, int64_t offset, int64_t total, int64_t started_ns,
+				    int64_t updated_ns, bool locked, void *data),
 			  void *data, struct cor_error *err);
 /* NOT_FOUND when there is none; UNAVAILABLE while somebody writes. */
 int cor_store_ingest_abort(struct cor_store *s, const char *ref, struct cor_error *err);

@@ -11,7 +11,7 @@
 #include "oci/json.h"
 
 #define COR_MANIFEST_SIZE_MAX (4u << 20)
-#define COR_CONFIG_SIZE_MAX (8u << 20)
+#define COR_CONFIG_SIZE_MAX   (8u << 20)
 
 struct cor_index {
 	struct cor_descriptor *manifests;
@@ -20,7 +20,8 @@ struct cor_index {
 };
 void cor_index_done(struct cor_index *i);
 /* media_type: the one of the descriptor that led here, or NULL (index.json of a layout). */
-int cor_index_parse(const char *text, size_t len, const char *media_type, struct cor_index *ret, struct cor_error *err);
+int cor_index_parse(const char *text, size_t len, const char *media_type, struct cor_index *ret,
+		    struct cor_error *err);
 
 struct cor_manifest {
 	char *media_type;
@@ -34,9 +35,9 @@ int cor_manifest_parse(const char *text, size_t len, const char *media_type, str
 		       struct cor_error *err);
 
 struct cor_image_config {
-	struct cor_platform platform; /* normalised */
-	char **diff_ids;              /* strv of validated digests */
-	char **env, **entrypoint, **cmd; /* strv */
+	struct cor_platform platform;           /* normalised */
+	char **diff_ids;                        /* strv of validated digests */
+	char **env, **entrypoint, **cmd;        /* strv */
 	char *user, *working_dir, *stop_signal; /* "" when absent */
 	struct cor_map labels;
 	bool args_escaped;
@@ -46,7 +47,8 @@ int cor_image_config_parse(const char *text, size_t len, struct cor_image_config
 
 /* An image's labels as labels for its container: reserved ones (containerd.io/…, io.cri-containerd…) and those over
  * 4096 bytes are left out, so that an image cannot steer what reads a container's labels. */
-int cor_image_container_labels(const struct cor_map *image_labels, struct cor_map *ret, struct cor_error *err);
+int cor_image_container_labels(const struct cor_map *image_labels, struct cor_map *ret,
+			       struct cor_error *err);
 
 /* Parses one descriptor object. */
 int cor_descriptor_parse(const json_t *obj, struct cor_descriptor *ret, struct cor_error *err);
