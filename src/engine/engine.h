@@ -15,9 +15,11 @@
 struct cor_engine_options {
 	const char *root, *state; /* NULL: /var/lib/coracle, /run/coracle */
 	const char *ns;           /* NULL: "default" */
-	const char *snapshotter;  /* default for calls that name none; NULL: overlayfs, or native where it cannot work */
-	const char *shim;         /* path of coracle-shim; NULL: beside the running program, then libexecdir, then PATH */
-	int64_t timeout_ns;       /* of each shim call but Wait; 0: 0 means the defaults */
+	/* The default for calls that name none; NULL: overlayfs, or native where it cannot work. */
+	const char *snapshotter;
+	/* Path of coracle-shim; NULL: beside the running program, then libexecdir, then PATH. */
+	const char *shim;
+	int64_t timeout_ns; /* of each shim call but Wait; 0: 0 means the defaults */
 };
 int cor_engine_open(const struct cor_engine_options *opts, struct cor_services **ret, struct cor_error *err);
 
