@@ -385,6 +385,22 @@ newer_user_message() { # USER
 	same --privileged --net-host --cpu-quota 100 --cpu-period 1000 --label l --annotation l=x --rootfs -- "$WORK/rootfs" /bin/true
 }
 
+# `create` has fewer flags than `run`, and writes no cpu-shares of its own.
+@test "containers create" {
+	[ -n "$CORACLE" ] || skip "needs coracle"
+	local flags=(--env A=1 --mount 'type=tmpfs,dst=/scratch' --cap-add CAP_SYS_TIME --label l=1 --memory-limit 33554432
+		--cpu-quota 1000 --cpu-period 10000 --read-only --net-host --annotation a=b --device /dev/full)
+	theirs containers create "${flags[@]}" t:env c1 /bin/true a
+	theirs containers info --spec c1 | jq -S "$newer_base" >"$WORK/a"
+	theirs containers info c1 | jq -S .Labels >"$WORK/labels"
+	theirs containers rm c1
+	"$CORACLE" containers create "${flags[@]}" t:env c1 /bin/true a
+	"$CORACLE" containers info --spec c1 | jq -S . >"$WORK/b"
+	"$CORACLE" containers info c1 | jq -S .Labels | diff "$WORK/labels" -
+	"$CORACLE" containers delete c1
+	diff "$WORK/a" "$WORK/b"
+}
+
 # ---- --config ---------------------------------------------------------------------------------------------------------
 
 # ctr drops what its structures do not have; we keep it.
