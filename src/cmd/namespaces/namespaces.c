@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `namespaces`: create, list, remove, label. */
+#include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/path.h"
 #include "cmd/commands.h"
 #include "cmd/context.h"
 #include "cmd/table.h"
@@ -115,22 +115,47 @@ static const struct cor_option remove_options[] = {
 	COR_OPT_END,
 };
 
-/* The containers' cgroups are /<namespace>/<id>; the parent is left behind by runtimes. Only the unified hierarchy. */
+static int remove_directory(int dirfd, const char *hierarchy, const char *name, struct cor_error *err)
+{
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return cor_error_errno(err, errno, "remove cgroup %s/%s/%s", CGROUP_ROOT, hierarchy, name);
+}
+
+/* Version 1, or both side by side: each directory below the mount is a hierarchy. */
+static int remove_from_hierarchies(int root, const char *name, struct cor_error *err)
+{
+	int r = 0, copy = fcntl(root, F_DUPFD_CLOEXEC, 3);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!dir) {
+		r = cor_error_errno(err, errno, "open %s", CGROUP_ROOT);
+		cor_close(copy);
+		return r;
+	}
+	for (struct dirent *d; r >= 0 && (d = readdir(dir));) {
+		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+			continue;
+		_cleanup_close_ int hierarchy =
+			openat(root, d->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (hierarchy >= 0)
+			r = remove_directory(hierarchy, d->d_name, name, err);
+	}
+	closedir(dir);
+	return r;
+}
+
+/* The containers' cgroups are /<namespace>/<id>; runtimes leave the parent behind. */
 static int remove_cgroup(const char *name, struct cor_error *err)
 {
 	struct statfs fs;
-	_cleanup_close_ int root = cor_open_dir(CGROUP_ROOT, err);
+	_cleanup_close_ int root = openat(AT_FDCWD, CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (root < 0)
-		return root;
-	if (fstatfs(root, &fs) < 0)
-		return cor_error_errno(err, errno, "stat %s", CGROUP_ROOT);
-	if (fs.f_type != CGROUP2_SUPER_MAGIC)
-		return cor_error_set(err, COR_UNIMPLEMENTED,
-				     "--cgroup needs the unified cgroup hierarchy (version 2)");
-	if (unlinkat(root, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return cor_error_errno(err, errno, "remove cgroup %s/%s", CGROUP_ROOT, name);
-	return 0;
+	if (root < 0 || fstatfs(root, &fs) < 0)
+		return cor_error_errno(err, errno, "open %s", CGROUP_ROOT);
+	if (fs.f_type == CGROUP2_SUPER_MAGIC)
+		return remove_directory(root, ".", name, err);
+	return remove_from_hierarchies(root, name, err);
 }
 
 static int remove_one(struct cor_services *s, const char *name, bool cgroup, struct cor_error *err)
