@@ -16,7 +16,7 @@
 #include "base/fd.h"
 #include "shim/io.h"
 
-#define BUFFER_MAX (256u << 10)
+#define BUFFER_MAX    (256u << 10)
 #define ATTACHERS_MAX 16
 
 struct cor_attacher {
@@ -58,7 +58,8 @@ static void update_events(struct cor_attacher *a)
 static bool flush(struct cor_attacher *a)
 {
 	while (a->sent < a->out.len) {
-		ssize_t n = send(a->fd, a->out.data + a->sent, a->out.len - a->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n =
+			send(a->fd, a->out.data + a->sent, a->out.len - a->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -107,7 +108,8 @@ int cor_attach_new(struct cor_io *io, int *ret_sock, struct cor_error *err)
 	for (struct cor_attacher *a = io->attachers; a; a = a->next)
 		n++;
 	if (n >= ATTACHERS_MAX)
-		return cor_error_set(err, COR_RESOURCE_EXHAUSTED, "%d clients are attached already", ATTACHERS_MAX);
+		return cor_error_set(err, COR_RESOURCE_EXHAUSTED, "%d clients are attached already",
+				     ATTACHERS_MAX);
 	struct cor_attacher *a = cor_new0(struct cor_attacher, 1);
 	if (!a)
 		return cor_error_oom(err);
@@ -137,9 +139,9 @@ static bool put(struct cor_attacher *a, const void *head, size_t nhead, const ch
 	if (waiting + nhead + n > BUFFER_MAX)
 		return true; /* lost: invariant 1 */
 	if (waiting == 0) {
-		struct iovec iov[2] = { { .iov_base = (void *)(uintptr_t)head, .iov_len = nhead },
-					{ .iov_base = (void *)(uintptr_t)data, .iov_len = n } };
-		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+		struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)head, .iov_len = nhead},
+				       {.iov_base = (void *)(uintptr_t)data, .iov_len = n}};
+		struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 		ssize_t r = sendmsg(a->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (r < 0 && errno != EAGAIN && errno != EINTR)
 			return false;
@@ -158,7 +160,7 @@ static bool put(struct cor_attacher *a, const void *head, size_t nhead, const ch
 
 void cor_attach_output(struct cor_io *io, enum cor_stream stream, const char *data, size_t n)
 {
-	uint8_t head[8] = { (uint8_t)stream };
+	uint8_t head[8] = {(uint8_t)stream};
 	uint32_t len = htonl((uint32_t)n);
 	memcpy(head + 4, &len, sizeof(len));
 	for (struct cor_attacher *a = io->attachers, *next; a; a = next) {

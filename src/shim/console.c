@@ -31,7 +31,8 @@ int cor_console_take(struct cor_console *c, struct cor_error *err)
 	if (conn < 0)
 		return cor_error_set(err, COR_INTERNAL, "the runtime sent no terminal");
 	if (cor_unix_peer(conn, &uid, NULL) < 0 || uid != geteuid())
-		return cor_error_set(err, COR_PERMISSION_DENIED, "console socket: not the runtime's connection");
+		return cor_error_set(err, COR_PERMISSION_DENIED,
+				     "console socket: not the runtime's connection");
 	ssize_t r = cor_recv_fds(conn, name, sizeof(name), &master, &n);
 	if (r <= 0 || n == 0)
 		return cor_error_set(err, COR_INTERNAL, "the runtime sent no terminal");
@@ -54,6 +55,6 @@ int cor_console_resize(int master, unsigned rows, unsigned columns)
 {
 	if (rows > USHRT_MAX || columns > USHRT_MAX)
 		return -EINVAL;
-	struct winsize ws = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+	struct winsize ws = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
 	return ioctl(master, TIOCSWINSZ, &ws) < 0 ? -errno : 0;
 }

@@ -15,7 +15,10 @@ struct cor_console {
 	int listen;    /* -1: none */
 	char name[24]; /* of the socket, in the bundle */
 };
-#define COR_CONSOLE_NONE { .listen = -1 }
+#define COR_CONSOLE_NONE     \
+	{                    \
+		.listen = -1 \
+	}
 
 int cor_console_listen(struct cor_console *c, int dir, unsigned number, struct cor_error *err);
 /* The master (O_CLOEXEC, caller's), or -errno. */

@@ -65,9 +65,9 @@ static void launch(struct cor_shim_process *p)
 {
 	struct cor_shim *s = p->shim;
 	struct cor_runtime *rt = s->runtime;
-	struct cor_runtime_exec exec = { .id = p->exec_id,
-					 .process_file = p->spec_file,
-					 .stdio.console_socket = p->terminal ? p->console.name : NULL };
+	struct cor_runtime_exec exec = {.id = p->exec_id,
+					.process_file = p->spec_file,
+					.stdio.console_socket = p->terminal ? p->console.name : NULL};
 	struct cor_error err;
 	cor_error_clear(&err);
 	memcpy(exec.stdio.fds, p->io.child, sizeof(exec.stdio.fds));
@@ -90,10 +90,12 @@ void cor_exec_start(struct cor_shim_process *p, struct cor_shim_call *call)
 	int r = 0;
 	cor_error_clear(&err);
 	if (p->state != COR_PROC_NEW)
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "cannot start a %s process: failed precondition",
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "cannot start a %s process: failed precondition",
 				  cor_process_state_name(p));
 	else if (s->init->state != COR_PROC_RUNNING || s->paused || s->pausing)
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "cannot exec in a %s container: failed precondition",
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "cannot exec in a %s container: failed precondition",
 				  cor_process_state_name(s->init));
 	if (r < 0) {
 		cor_call_fail(call, &err);

@@ -9,11 +9,13 @@
 
 static void reset(struct cor_io *io)
 {
-	*io = (struct cor_io){ .child = { -1, -1, -1 }, .keep = { -1, -1, -1 }, .master = -1, .fifo = -1, .ready = -1 };
+	*io = (struct cor_io){
+		.child = {-1, -1, -1}, .keep = {-1, -1, -1}, .master = -1, .fifo = -1, .ready = -1};
 	io->in.fd = -1;
 	io->sink.fd = -1;
 	for (int i = 0; i < 2; i++)
-		io->out[i] = (struct cor_output){ .io = io, .fd = -1, .stream = i ? COR_STREAM_ERR : COR_STREAM_OUT };
+		io->out[i] = (struct cor_output){
+			.io = io, .fd = -1, .stream = i ? COR_STREAM_ERR : COR_STREAM_OUT};
 }
 
 int cor_io_open(struct cor_io *io, const struct cor_io_request *req, struct cor_error *err)

@@ -75,7 +75,7 @@ struct cor_io_request {
 	const char *ns, *id; /* for a logging binary */
 	bool terminal;
 	const char *in, *out, *err; /* "" or NULL: nothing */
-	int *fds; /* that came with the request; what is used is replaced by -1 */
+	int *fds;                   /* that came with the request; what is used is replaced by -1 */
 	size_t nfds;
 };
 

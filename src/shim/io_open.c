@@ -16,7 +16,8 @@
 
 static int bad(struct cor_error *err, const char *what)
 {
-	return cor_error_set(err, COR_INVALID_ARGUMENT, "stdio \"%s\" cannot be used here: invalid argument", what);
+	return cor_error_set(err, COR_INVALID_ARGUMENT, "stdio \"%s\" cannot be used here: invalid argument",
+			     what);
 }
 
 /* "fd:N" */
@@ -24,7 +25,8 @@ static int take_fd(const struct cor_io_request *req, const char *s, int *ret, st
 {
 	uint32_t n;
 	if (cor_parse_u32(s + strlen("fd:"), &n) < 0 || n >= req->nfds || req->fds[n] < 0)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "stdio \"%s\": no such descriptor came along", s);
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "stdio \"%s\": no such descriptor came along",
+				     s);
 	*ret = TAKE_FD(req->fds[n]);
 	return 0;
 }
@@ -38,7 +40,8 @@ static int open_fifo(const char *path, int flags, int *ret_keep, int *ret, struc
 	if (keep < 0)
 		return cor_error_errno(err, errno, "open %s", path);
 	if (fstat(keep, &st) < 0 || !S_ISFIFO(st.st_mode))
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "stdio %s is no FIFO: invalid argument", path);
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "stdio %s is no FIFO: invalid argument",
+				     path);
 	int fd = openat(AT_FDCWD, path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return cor_error_errno(err, errno, "open %s", path);
@@ -54,7 +57,8 @@ static int open_file(const char *path, int *ret, struct cor_error *err)
 	if (!dir)
 		return cor_error_oom(err);
 	if (!slash || !slash[1])
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "log file \"%s\": not an absolute path", path);
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "log file \"%s\": not an absolute path",
+				     path);
 	const char *name = slash + 1;
 	*slash = '\0';
 	_cleanup_close_ int d = cor_mkdir_p(*dir ? dir : "/", 0755, err);
@@ -84,8 +88,8 @@ static int open_output(struct cor_io *io, const struct cor_io_request *req, int 
 	const char *rest;
 	if (cor_empty(s))
 		return 0;
-	if (which == 2 && !cor_empty(req->out) && streq(s, req->out) && io->child[1] >= 0 && !cor_after(s, "log://") &&
-	    !cor_after(s, "binary://")) {
+	if (which == 2 && !cor_empty(req->out) && streq(s, req->out) && io->child[1] >= 0 &&
+	    !cor_after(s, "log://") && !cor_after(s, "binary://")) {
 		io->child[2] = fcntl(io->child[1], F_DUPFD_CLOEXEC, 3);
 		return io->child[2] < 0 ? cor_error_errno(err, errno, "stdio") : 0;
 	}

@@ -41,7 +41,7 @@ static void launch(struct cor_shim_process *init)
 	struct cor_shim *s = init->shim;
 	struct cor_runtime *rt = s->runtime;
 	struct cor_error err;
-	struct cor_runtime_stdio io = { .console_socket = init->terminal ? init->console.name : NULL };
+	struct cor_runtime_stdio io = {.console_socket = init->terminal ? init->console.name : NULL};
 	memcpy(io.fds, init->io.child, sizeof(io.fds));
 	cor_error_clear(&err);
 	if (init->failure) {
@@ -92,7 +92,8 @@ void cor_lifecycle_start(struct cor_shim_process *init, struct cor_shim_call *ca
 	cor_error_clear(&err);
 	int r = 0;
 	if (init->state != COR_PROC_CREATED)
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "cannot start a %s process: failed precondition",
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "cannot start a %s process: failed precondition",
 				  cor_process_state_name(init));
 	if (r == 0)
 		r = rt->driver->start(rt, on_started, init, &err);

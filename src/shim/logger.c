@@ -12,10 +12,10 @@ extern char **environ;
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' :
-	       c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	       c >= 'A' && c <= 'F' ? c - 'A' + 10 :
-				      -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 /* Percent-decoding (and + for a blank, in the query) of n bytes; NULL: malformed, a NUL in it, or no memory. */
@@ -55,7 +55,8 @@ int cor_logger_parse(const char *uri, char ***ret, struct cor_error *err)
 	_cleanup_strv_ char **argv = NULL;
 	const char *path = cor_after(uri, "binary://");
 	if (!path || path[0] != '/')
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "log URI \"%s\": the binary's path must be absolute", uri);
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "log URI \"%s\": the binary's path must be absolute", uri);
 	size_t n = strcspn(path, "?#");
 	char *program = decode(path, n, false);
 	if (!program)
@@ -91,21 +92,22 @@ static int make_env(const struct cor_io_request *req, char ***ret)
 
 static int spawn(char **argv, char **env, int out, int errfd, int ready, pid_t *ret, struct cor_error *err)
 {
-	struct cor_spawn s = { .path = argv[0],
-			       .argv = argv,
-			       .env = env,
-			       .cwd_fd = -1,
-			       .fds = { -1, -1, -1, out, errfd, ready },
-			       .nfds = 6,
-			       .default_signals = true };
+	struct cor_spawn s = {.path = argv[0],
+			      .argv = argv,
+			      .env = env,
+			      .cwd_fd = -1,
+			      .fds = {-1, -1, -1, out, errfd, ready},
+			      .nfds = 6,
+			      .default_signals = true};
 	int r = cor_spawn(&s, ret, NULL, err);
 	return r < 0 ? cor_error_wrap(err, r, "logging binary") : 0;
 }
 
-int cor_logger_start(struct cor_io *io, const struct cor_io_request *req, const char *uri, struct cor_error *err)
+int cor_logger_start(struct cor_io *io, const struct cor_io_request *req, const char *uri,
+		     struct cor_error *err)
 {
 	_cleanup_strv_ char **argv = NULL, **env = NULL;
-	int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
 	int r = cor_logger_parse(uri, &argv, err);
 	if (r < 0)
 		return r;

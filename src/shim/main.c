@@ -24,15 +24,17 @@
 /* Children get the default dispositions back (cor_spawn). */
 static void ignore_signals(void)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGTTOU, SIGTTIN };
+	static const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM,
+				      SIGUSR1, SIGUSR2, SIGTTOU, SIGTTIN};
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		(void)signal(signals[i], SIG_IGN);
 }
 
 static int usage(void)
 {
-	static const char text[] = "usage: coracle-shim -namespace NS -id ID -bundle DIR [-debug]\n"
-				   "The monitor of one container; coracle starts it (descriptors 3 and 4 are its sockets).\n";
+	static const char text[] =
+		"usage: coracle-shim -namespace NS -id ID -bundle DIR [-debug]\n"
+		"The monitor of one container; coracle starts it (descriptors 3 and 4 are its sockets).\n";
 	(void)cor_write_full(STDERR_FILENO, text, sizeof(text) - 1);
 	return 2;
 }
@@ -49,7 +51,10 @@ static bool parse_args(struct cor_shim *s, int argc, char **argv)
 			s->debug = true;
 			continue;
 		}
-		value = streq(a, "namespace") ? &s->ns : streq(a, "id") ? &s->id : streq(a, "bundle") ? &s->bundle : NULL;
+		value = streq(a, "namespace") ? &s->ns
+			: streq(a, "id")      ? &s->id
+			: streq(a, "bundle")  ? &s->bundle
+					      : NULL;
 		if (!value || ++i >= argc)
 			return false;
 		*value = argv[i];
@@ -131,8 +136,8 @@ static int serve(struct cor_shim *s, struct cor_error *err)
 
 int main(int argc, char **argv)
 {
-	static struct cor_shim shim = { .bundle_fd = -1 };
-	struct cor_error err = { 0 };
+	static struct cor_shim shim = {.bundle_fd = -1};
+	struct cor_error err = {0};
 	if (!parse_args(&shim, argc, argv))
 		return usage();
 	/* One thread, small objects: give back what is not needed. */

@@ -37,7 +37,7 @@ struct ranges {
 static void add_range(struct ranges *all, uintptr_t from, uintptr_t to)
 {
 	if (from < to && all->n < RANGES_MAX)
-		all->r[all->n++] = (struct range){ from, to - from };
+		all->r[all->n++] = (struct range){from, to - from};
 }
 
 /* Segments that are not writable hold file pages only: unmapping them loses nothing. (Relocated constants lie in a writable
@@ -81,8 +81,8 @@ static __attribute__((noinline)) void drop_and_wait(const struct ranges *all, st
 static void on_idle(struct cor_source *timer)
 {
 	struct cor_shim *s = container_of(timer, struct cor_shim, trim_timer);
-	struct pollfd p = { .fd = cor_loop_fd(s->loop), .events = POLLIN };
-	struct ranges all = { .n = 0 };
+	struct pollfd p = {.fd = cor_loop_fd(s->loop), .events = POLLIN};
+	struct ranges all = {.n = 0};
 	uintptr_t page = (uintptr_t)getpagesize();
 	cor_loop_remove(timer);
 	(void)malloc_trim(0);

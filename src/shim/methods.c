@@ -6,7 +6,10 @@
 #include "rpc/shim_api.h"
 #include "task_v2.pb-c.h"
 
-#define TASK(name, type, fn) { COR_TASK_SERVICE, name, &containerd__task__v2__##type##__descriptor, cor_method_##fn }
+#define TASK(name, type, fn)                                                                         \
+	{                                                                                            \
+		COR_TASK_SERVICE, name, &containerd__task__v2__##type##__descriptor, cor_method_##fn \
+	}
 
 const struct cor_shim_method cor_shim_methods[] = {
 	TASK("State", state_request, state),
@@ -26,7 +29,7 @@ const struct cor_shim_method cor_shim_methods[] = {
 	TASK("Stats", stats_request, stats),
 	TASK("Connect", connect_request, connect),
 	TASK("Shutdown", shutdown_request, shutdown),
-	{ COR_SHIM_SERVICE, "Run", &containerd__task__v2__create_task_request__descriptor, cor_method_run },
-	{ COR_SHIM_SERVICE, "Attach", &coracle__shim__v1__attach_request__descriptor, cor_method_attach },
-	{ NULL, NULL, NULL, NULL },
+	{COR_SHIM_SERVICE, "Run", &containerd__task__v2__create_task_request__descriptor, cor_method_run},
+	{COR_SHIM_SERVICE, "Attach", &coracle__shim__v1__attach_request__descriptor, cor_method_attach},
+	{NULL, NULL, NULL, NULL},
 };

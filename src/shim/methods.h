@@ -5,8 +5,9 @@
 
 #include "shim/process.h"
 
-#define COR_METHOD(name) \
-	void cor_method_##name(struct cor_shim *s, const struct cor_shim_request *req, const ProtobufCMessage *m)
+#define COR_METHOD(name)                                                               \
+	void cor_method_##name(struct cor_shim *s, const struct cor_shim_request *req, \
+			       const ProtobufCMessage *m)
 
 /* methods_create.c */
 COR_METHOD(create);

@@ -121,7 +121,8 @@ static bool check_running(struct cor_shim *s, struct cor_shim_call *call, const 
 	cor_error_clear(&err);
 	int r = cor_process_find(s, id, "", &p, &err);
 	if (r == 0 && p->state != COR_PROC_RUNNING && (p->state != COR_PROC_CREATED || *what == 'p'))
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "cannot %s a %s process: failed precondition", what,
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "cannot %s a %s process: failed precondition", what,
 				  cor_process_state_name(p));
 	if (r < 0)
 		cor_call_fail(call, &err);
@@ -214,7 +215,8 @@ COR_METHOD(pause)
 		return;
 	int r = 0;
 	if (s->paused || s->pausing)
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "cannot pause a paused process: failed precondition");
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "cannot pause a paused process: failed precondition");
 	if (r == 0)
 		r = s->runtime->driver->pause(s->runtime, on_paused, req->call, &err);
 	if (r < 0)
@@ -239,7 +241,8 @@ COR_METHOD(resume)
 		return;
 	int r = 0;
 	if (!s->paused)
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "cannot resume a %s process: failed precondition",
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "cannot resume a %s process: failed precondition",
 				  cor_process_state_name(s->init));
 	if (r == 0)
 		r = s->runtime->driver->resume(s->runtime, on_resumed, req->call, &err);
@@ -260,8 +263,8 @@ COR_METHOD(update)
 		r = cor_error_set(&err, COR_INVALID_ARGUMENT, "update: no resources given: invalid argument");
 	if (r == 0) {
 		json = strndup((const char *)x->resources->value.data, x->resources->value.len);
-		r = json ? s->runtime->driver->update(s->runtime, json, on_answer, req->call, &err) :
-			   cor_error_oom(&err);
+		r = json ? s->runtime->driver->update(s->runtime, json, on_answer, req->call, &err)
+			 : cor_error_oom(&err);
 	}
 	if (r < 0)
 		cor_call_fail(req->call, &err);

@@ -32,10 +32,10 @@ static int unpack_options(const create_request *m, runc_options **ret, struct co
 	if (!any || cor_empty(any->type_url))
 		return 0;
 	if (!streq(type_name(any->type_url), COR_RUNC_OPTIONS_TYPE))
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "runtime options of type \"%s\" are not understood",
-				     any->type_url);
-	int r = cor_message_unpack(&containerd__runc__v1__options__descriptor, any->value.data, any->value.len, &options,
-				   err);
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "runtime options of type \"%s\" are not understood", any->type_url);
+	int r = cor_message_unpack(&containerd__runc__v1__options__descriptor, any->value.data,
+				   any->value.len, &options, err);
 	if (r < 0)
 		return cor_error_wrap(err, r, "runtime options");
 	*ret = (runc_options *)options;
@@ -54,9 +54,10 @@ static char *runtime_root(const struct cor_shim *s, const runc_options *o)
 }
 
 /* What the engine needs to clean up after a shim that was killed: the program and its root, one per line. */
-static int record_runtime(const struct cor_shim *s, const char *binary, const char *root, struct cor_error *err)
+static int record_runtime(const struct cor_shim *s, const char *binary, const char *root,
+			  struct cor_error *err)
 {
-	_cleanup_buf_ struct cor_buf b = { 0 };
+	_cleanup_buf_ struct cor_buf b = {0};
 	(void)cor_buf_printf(&b, "%s\n%s\n", binary, root);
 	if (b.failed)
 		return cor_error_oom(err);
@@ -68,7 +69,8 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 	runc_options *o;
 	_cleanup_free_ char *binary = NULL, *root = NULL;
 	if (s->runtime && s->runtime->driver->busy(s->runtime))
-		return cor_error_set(err, COR_UNAVAILABLE, "the runtime is still busy with the last container");
+		return cor_error_set(err, COR_UNAVAILABLE,
+				     "the runtime is still busy with the last container");
 	s->runtime = cor_runtime_free(s->runtime);
 	int r = unpack_options(m, &o, err);
 	if (r < 0)
@@ -79,17 +81,17 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 		r = root ? record_runtime(s, binary, root, err) : cor_error_oom(err);
 	}
 	if (r == 0) {
-		struct cor_runtime_config c = { .id = s->id,
-						.bundle = s->bundle,
-						.bundle_fd = s->bundle_fd,
-						.binary = binary,
-						.root = root,
-						.systemd_cgroup = o && o->systemd_cgroup,
-						.no_pivot = o && o->no_pivot_root,
-						.no_new_keyring = o && o->no_new_keyring,
-						.debug = s->debug,
-						.oom_score_adj = s->oom_score_adj,
-						.oom_score_set = s->oom_score_set };
+		struct cor_runtime_config c = {.id = s->id,
+					       .bundle = s->bundle,
+					       .bundle_fd = s->bundle_fd,
+					       .binary = binary,
+					       .root = root,
+					       .systemd_cgroup = o && o->systemd_cgroup,
+					       .no_pivot = o && o->no_pivot_root,
+					       .no_new_keyring = o && o->no_new_keyring,
+					       .debug = s->debug,
+					       .oom_score_adj = s->oom_score_adj,
+					       .oom_score_set = s->oom_score_set};
 		r = cor_runtime_runc_new(&c, &s->runtime, err);
 	}
 	cor_message_free(o ? &o->base : NULL);
@@ -99,15 +101,15 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 static int open_io(struct cor_shim_process *p, const struct cor_shim_request *req, struct cor_error *err)
 {
 	struct cor_shim *s = p->shim;
-	struct cor_io_request io = { .loop = s->loop,
-				     .ns = s->ns,
-				     .id = s->id,
-				     .terminal = p->terminal,
-				     .in = p->in,
-				     .out = p->out,
-				     .err = p->err,
-				     .fds = req->fds,
-				     .nfds = req->nfds };
+	struct cor_io_request io = {.loop = s->loop,
+				    .ns = s->ns,
+				    .id = s->id,
+				    .terminal = p->terminal,
+				    .in = p->in,
+				    .out = p->out,
+				    .err = p->err,
+				    .fds = req->fds,
+				    .nfds = req->nfds};
 	if (cor_grow(&s->loggers, &s->cap_loggers, s->nloggers + 1, sizeof(*s->loggers)) < 0)
 		return cor_error_oom(err);
 	int r = cor_io_open(&p->io, &io, err);
@@ -129,7 +131,8 @@ static int check_create(const struct cor_shim *s, const create_request *m, struc
 	return 0;
 }
 
-static void create(struct cor_shim *s, const struct cor_shim_request *req, const create_request *m, bool start)
+static void create(struct cor_shim *s, const struct cor_shim_request *req, const create_request *m,
+		   bool start)
 {
 	struct cor_shim_process *init = NULL;
 	struct cor_error err;
@@ -172,7 +175,8 @@ COR_METHOD(run)
 	create(s, req, (const create_request *)m, true);
 }
 
-static int check_exec(struct cor_shim *s, const Containerd__Task__V2__ExecProcessRequest *m, struct cor_error *err)
+static int check_exec(struct cor_shim *s, const Containerd__Task__V2__ExecProcessRequest *m,
+		      struct cor_error *err)
 {
 	struct cor_shim_process *p;
 	int r = cor_process_find(s, m->id, "", &p, err);
@@ -184,16 +188,19 @@ static int check_exec(struct cor_shim *s, const Containerd__Task__V2__ExecProces
 	if (cor_process_find(s, m->id, m->exec_id, &p, NULL) == 0)
 		return cor_error_set(err, COR_ALREADY_EXISTS, "id %s: already exists", m->exec_id);
 	if (s->init->state == COR_PROC_MAKING || s->init->state >= COR_PROC_STOPPED)
-		return cor_error_set(err, COR_FAILED_PRECONDITION, "cannot exec in a %s state: failed precondition",
+		return cor_error_set(err, COR_FAILED_PRECONDITION,
+				     "cannot exec in a %s state: failed precondition",
 				     cor_process_state_name(s->init));
 	if (!m->spec || m->spec->value.len == 0 || memchr(m->spec->value.data, 0, m->spec->value.len))
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "exec %s: no process given: invalid argument", m->exec_id);
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "exec %s: no process given: invalid argument",
+				     m->exec_id);
 	return 0;
 }
 
 COR_METHOD(exec)
 {
-	const Containerd__Task__V2__ExecProcessRequest *x = (const Containerd__Task__V2__ExecProcessRequest *)m;
+	const Containerd__Task__V2__ExecProcessRequest *x =
+		(const Containerd__Task__V2__ExecProcessRequest *)m;
 	struct cor_error err;
 	cor_error_clear(&err);
 	struct cor_shim_process *p = NULL;
@@ -202,7 +209,8 @@ COR_METHOD(exec)
 		p = cor_process_new(s, x->exec_id);
 		if (p)
 			p->spec = strndup((const char *)x->spec->value.data, x->spec->value.len);
-		if (!p || !p->spec || cor_process_set_stdio(p, x->terminal, x->stdin, x->stdout, x->stderr) < 0)
+		if (!p || !p->spec ||
+		    cor_process_set_stdio(p, x->terminal, x->stdin, x->stdout, x->stderr) < 0)
 			r = cor_error_oom(&err);
 	}
 	if (r == 0)

@@ -32,9 +32,9 @@ static Containerd__V1__Types__Status status_of(const struct cor_shim_process *p)
 	case COR_PROC_RUNNING:
 		if (!cor_process_is_init(p))
 			return CONTAINERD__V1__TYPES__STATUS__RUNNING;
-		return s->paused  ? CONTAINERD__V1__TYPES__STATUS__PAUSED :
-		       s->pausing ? CONTAINERD__V1__TYPES__STATUS__PAUSING :
-				    CONTAINERD__V1__TYPES__STATUS__RUNNING;
+		return s->paused    ? CONTAINERD__V1__TYPES__STATUS__PAUSED
+		       : s->pausing ? CONTAINERD__V1__TYPES__STATUS__PAUSING
+				    : CONTAINERD__V1__TYPES__STATUS__RUNNING;
 	case COR_PROC_STOPPED:
 	case COR_PROC_DELETING:
 		break;
@@ -142,8 +142,9 @@ static int check_attach(const struct cor_shim_process *p, struct cor_error *err)
 	if (p->exited_ns)
 		return cor_error_set(err, COR_NOT_FOUND, "process already finished: not found");
 	if (!p->io.attachable)
-		return cor_error_set(err, COR_FAILED_PRECONDITION,
-				     "its stdio goes elsewhere, there is nothing to attach to: failed precondition");
+		return cor_error_set(
+			err, COR_FAILED_PRECONDITION,
+			"its stdio goes elsewhere, there is nothing to attach to: failed precondition");
 	if (p->owner)
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
 				     "its terminal is in use by another client: failed precondition");

@@ -35,7 +35,8 @@ static void on_timeout(struct cor_source *s)
 {
 	struct cor_error err;
 	cor_error_clear(&err);
-	(void)cor_error_set(&err, COR_DEADLINE_EXCEEDED, "the logging binary was not ready within 10 seconds");
+	(void)cor_error_set(&err, COR_DEADLINE_EXCEEDED,
+			    "the logging binary was not ready within 10 seconds");
 	fail(container_of(s, struct cor_shim_process, timer), &err);
 }
 

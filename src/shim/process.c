@@ -33,7 +33,8 @@ struct cor_shim_process *cor_process_new(struct cor_shim *s, const char *exec_id
 	return p;
 }
 
-int cor_process_set_stdio(struct cor_shim_process *p, bool terminal, const char *in, const char *out, const char *err)
+int cor_process_set_stdio(struct cor_shim_process *p, bool terminal, const char *in, const char *out,
+			  const char *err)
 {
 	p->terminal = terminal;
 	p->in = strdup(in);
@@ -220,7 +221,8 @@ void cor_process_failed(struct cor_shim_process *p)
 
 const char *cor_process_state_name(const struct cor_shim_process *p)
 {
-	static const char *const names[] = { "created", "created", "created", "created", "running", "stopped", "stopped" };
+	static const char *const names[] = {"created", "created", "created", "created",
+					    "running", "stopped", "stopped"};
 	if (cor_process_is_init(p) && p->state == COR_PROC_RUNNING && p->shim->paused)
 		return "paused";
 	return names[p->state];
@@ -228,7 +230,7 @@ const char *cor_process_state_name(const struct cor_shim_process *p)
 
 void cor_shim_conn_gone(struct cor_shim *s, struct cor_shim_conn *conn)
 {
-	struct cor_shim_process *lists[] = { s->init, s->execs };
+	struct cor_shim_process *lists[] = {s->init, s->execs};
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		for (struct cor_shim_process *p = lists[i]; p; p = p->next) {
 			if (p->owner == conn) {

@@ -41,8 +41,8 @@ struct cor_shim_process {
 	struct cor_shim_process *next;
 	char *exec_id; /* "" for init */
 	enum cor_process_state state;
-	pid_t pid;     /* 0: none yet */
-	int pidfd;     /* -1: exited, or none */
+	pid_t pid; /* 0: none yet */
+	int pidfd; /* -1: exited, or none */
 	uint32_t exit_status;
 	int64_t exited_ns; /* 0: has not exited */
 	bool terminal;
@@ -57,18 +57,19 @@ struct cor_shim_process {
 	struct cor_source ready_source, timer;
 	void (*next_step)(struct cor_shim_process *p);
 	struct cor_error *failure;
-	char spec_file[24];  /* exec: the spec while the runtime reads it */
-	bool start;          /* Run: create and start */
-	bool launched;       /* the runtime was called: it may have to take things back */
-	bool forced;         /* removal: with force */
-	bool retired;        /* its container is gone: it goes when its operation or its exit is over */
+	char spec_file[24]; /* exec: the spec while the runtime reads it */
+	bool start;         /* Run: create and start */
+	bool launched;      /* the runtime was called: it may have to take things back */
+	bool forced;        /* removal: with force */
+	bool retired;       /* its container is gone: it goes when its operation or its exit is over */
 };
 
 /* NULL on ENOMEM. */
 struct cor_shim_process *cor_process_new(struct cor_shim *s, const char *exec_id);
 /* Waiters are told; not in any list any more. */
 void cor_process_free(struct cor_shim_process *p);
-int cor_process_set_stdio(struct cor_shim_process *p, bool terminal, const char *in, const char *out, const char *err);
+int cor_process_set_stdio(struct cor_shim_process *p, bool terminal, const char *in, const char *out,
+			  const char *err);
 
 /* The process a request means. NOT_FOUND with containerd's texts. */
 int cor_process_find(struct cor_shim *s, const char *id, const char *exec_id, struct cor_shim_process **ret,

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "shim/io.h"
 
-#define ROUNDS 4             /* reads per event, so that one process does not hold up the others */
+#define ROUNDS    4          /* reads per event, so that one process does not hold up the others */
 #define DRAIN_MAX (2u << 20) /* more than pipes and terminals hold, unless somebody goes on writing */
 
 /* One for all: it is only in use inside one call. */

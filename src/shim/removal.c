@@ -163,14 +163,17 @@ void cor_removal_init(struct cor_shim_process *init, struct cor_shim_call *call)
 	int r = 0;
 	cor_error_clear(&err);
 	if (init->state == COR_PROC_DELETING)
-		r = cor_error_set(&err, COR_FAILED_PRECONDITION, "task is being deleted: failed precondition");
-	else if (init->state == COR_PROC_MAKING || init->state == COR_PROC_STARTING || init->state == COR_PROC_RUNNING)
+		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
+				  "task is being deleted: failed precondition");
+	else if (init->state == COR_PROC_MAKING || init->state == COR_PROC_STARTING ||
+		 init->state == COR_PROC_RUNNING)
 		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
 				  "task must be stopped before deletion: %s: failed precondition",
 				  cor_process_state_name(init));
 	if (r < 0 || init->call) {
 		if (r == 0)
-			(void)cor_error_set(&err, COR_FAILED_PRECONDITION, "task is busy: failed precondition");
+			(void)cor_error_set(&err, COR_FAILED_PRECONDITION,
+					    "task is busy: failed precondition");
 		cor_call_fail(call, &err);
 		return;
 	}

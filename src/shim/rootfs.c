@@ -20,7 +20,7 @@ static int add_mount(struct cor_mounts *all, const Containerd__Types__Mount *m)
 
 int cor_rootfs_mount(int bundle_fd, Containerd__Types__Mount *const *mounts, size_t n, struct cor_error *err)
 {
-	_cleanup_mounts_ struct cor_mounts all = { 0 };
+	_cleanup_mounts_ struct cor_mounts all = {0};
 	if (n == 0)
 		return 0;
 	for (size_t i = 0; i < n; i++)
@@ -29,7 +29,8 @@ int cor_rootfs_mount(int bundle_fd, Containerd__Types__Mount *const *mounts, siz
 	_cleanup_close_ int made = cor_open_or_mkdir_at(bundle_fd, COR_SHIM_ROOTFS, 0711, err);
 	if (made < 0)
 		return cor_error_wrap(err, made, "root file system");
-	_cleanup_close_ int target = openat(bundle_fd, COR_SHIM_ROOTFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int target =
+		openat(bundle_fd, COR_SHIM_ROOTFS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		return cor_error_errno(err, errno, "root file system");
 	int r = cor_mount_all(&all, target, err);

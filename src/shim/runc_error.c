@@ -79,7 +79,8 @@ static char *complaint(const struct runc_job *job, int status)
 		return msg;
 	if (WIFSIGNALED(status)) {
 		const char *name = cor_signal_name(WTERMSIG(status));
-		return cor_asprintf("%s: killed by %s", cor_path_base(job->rt->binary), name ? name : "a signal");
+		return cor_asprintf("%s: killed by %s", cor_path_base(job->rt->binary),
+				    name ? name : "a signal");
 	}
 	return cor_asprintf("%s: exit status %d", cor_path_base(job->rt->binary), WEXITSTATUS(status));
 }
@@ -90,8 +91,8 @@ static int init_error(const struct runc_job *job, const char *msg, struct cor_er
 	const char *base = cor_path_base(job->rt->binary);
 	const char *mark = strstr(msg, " failed: ");
 	size_t n = strlen(base);
-	if (mark && strncmp(msg, base, n) == 0 && (cor_startswith(msg + n, " run failed: ") ||
-						    cor_startswith(msg + n, " create failed: ")))
+	if (mark && strncmp(msg, base, n) == 0 &&
+	    (cor_startswith(msg + n, " run failed: ") || cor_startswith(msg + n, " create failed: ")))
 		msg = mark + strlen(" failed: ");
 	else if (cor_startswith(msg, "runc run failed: ") || cor_startswith(msg, "runc create failed: "))
 		msg = mark + strlen(" failed: ");
@@ -110,8 +111,9 @@ int runc_job_error(const struct runc_job *job, int status, struct cor_error *err
 		return cor_error_oom(err);
 	if (job->verb == RUNC_CREATE || job->verb == RUNC_RUN)
 		return init_error(job, msg, err);
-	if (job->verb == RUNC_KILL && (contains(msg, "process already finished") || contains(msg, "container not running") ||
-				       contains(msg, "no such process")))
+	if (job->verb == RUNC_KILL &&
+	    (contains(msg, "process already finished") || contains(msg, "container not running") ||
+	     contains(msg, "no such process")))
 		return cor_error_set(err, COR_NOT_FOUND, "process already finished: not found");
 	if (job->verb == RUNC_KILL && contains(msg, "does not exist"))
 		return cor_error_set(err, COR_NOT_FOUND, "no such container: not found");

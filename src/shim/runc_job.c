@@ -21,12 +21,12 @@
 #include "shim/json_scan.h"
 
 #define OUTPUT_MAX (1u << 20)
-#define PIDS_MAX 32768
+#define PIDS_MAX   32768
 
 const char *runc_verb_name(enum runc_verb verb)
 {
-	static const char *const names[] = { "create", "run",	"start",  "exec", "kill",
-					     "delete", "pause", "resume", "ps",	  "update" };
+	static const char *const names[] = {"create", "run",   "start",  "exec", "kill",
+					    "delete", "pause", "resume", "ps",   "update"};
 	return names[verb];
 }
 
@@ -128,9 +128,11 @@ int runc_job_start(struct runc_job *job, const char *const *args, const struct c
 	struct runc *rt = job->rt;
 	const char *argv[ARGS_MAX];
 	_cleanup_free_ char *log = cor_asprintf("%s/%s", rt->bundle, job->log);
-	struct cor_spawn spawn = {
-		.path = rt->binary, .cwd_fd = rt->bundle_fd, .fds = { -1, -1, -1 }, .nfds = 3, .default_signals = true
-	};
+	struct cor_spawn spawn = {.path = rt->binary,
+				  .cwd_fd = rt->bundle_fd,
+				  .fds = {-1, -1, -1},
+				  .nfds = 3,
+				  .default_signals = true};
 	int r = log ? make_argv(job, args, log, argv) : -ENOMEM;
 	if (r == 0 && io && !io->console_socket) {
 		memcpy(spawn.fds, io->fds, sizeof(io->fds));
@@ -167,7 +169,8 @@ static int read_pid(const struct runc_job *job, pid_t *ret, struct cor_error *er
 	text[strcspn(text, "\n")] = '\0';
 	r = cor_parse_u32(text, &pid);
 	if (r < 0 || pid < 2 || pid > INT32_MAX)
-		return cor_error_set(err, COR_INTERNAL, "pid file of the runtime: \"%s\" is no process number", text);
+		return cor_error_set(err, COR_INTERNAL,
+				     "pid file of the runtime: \"%s\" is no process number", text);
 	*ret = (pid_t)pid;
 	return 0;
 }
@@ -200,7 +203,7 @@ static int read_pids(const struct runc_job *job, pid_t **ret, size_t *ret_n, str
 void runc_job_finish(struct runc_job *job, int status)
 {
 	struct cor_error err;
-	struct cor_runtime_result result = { .err = &err };
+	struct cor_runtime_result result = {.err = &err};
 	_cleanup_free_ pid_t *pids = NULL;
 	for (struct runc_job **p = &job->rt->jobs; *p; p = &(*p)->next) {
 		if (*p == job) {

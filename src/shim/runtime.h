@@ -45,18 +45,20 @@ struct cor_runtime_exec {
 struct cor_runtime_driver {
 	const char *name;
 	/* The init process exists and waits for start. */
-	int (*create)(struct cor_runtime *rt, const struct cor_runtime_stdio *io, cor_runtime_fn fn, void *data,
-		      struct cor_error *err);
+	int (*create)(struct cor_runtime *rt, const struct cor_runtime_stdio *io, cor_runtime_fn fn,
+		      void *data, struct cor_error *err);
 	/* create and start in one. */
 	int (*run)(struct cor_runtime *rt, const struct cor_runtime_stdio *io, cor_runtime_fn fn, void *data,
 		   struct cor_error *err);
 	int (*start)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
-	int (*exec)(struct cor_runtime *rt, const struct cor_runtime_exec *exec, cor_runtime_fn fn, void *data,
-		    struct cor_error *err);
+	int (*exec)(struct cor_runtime *rt, const struct cor_runtime_exec *exec, cor_runtime_fn fn,
+		    void *data, struct cor_error *err);
 	/* To init, or to every process of the container. NOT_FOUND when there is none. */
-	int (*kill)(struct cor_runtime *rt, int sig, bool all, cor_runtime_fn fn, void *data, struct cor_error *err);
+	int (*kill)(struct cor_runtime *rt, int sig, bool all, cor_runtime_fn fn, void *data,
+		    struct cor_error *err);
 	/* What the runtime keeps of the container goes: cgroups, state. force: also when it runs or is half made. */
-	int (*remove)(struct cor_runtime *rt, bool force, cor_runtime_fn fn, void *data, struct cor_error *err);
+	int (*remove)(struct cor_runtime *rt, bool force, cor_runtime_fn fn, void *data,
+		      struct cor_error *err);
 	int (*pause)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
 	int (*resume)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
 	int (*pids)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
@@ -88,7 +90,8 @@ struct cor_runtime {
 };
 
 /* Drives the runc-compatible program config->binary. Copies what it needs. */
-int cor_runtime_runc_new(const struct cor_runtime_config *config, struct cor_runtime **ret, struct cor_error *err);
+int cor_runtime_runc_new(const struct cor_runtime_config *config, struct cor_runtime **ret,
+			 struct cor_error *err);
 /* NULL is fine; returns NULL. */
 struct cor_runtime *cor_runtime_free(struct cor_runtime *rt);
 

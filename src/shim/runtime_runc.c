@@ -25,8 +25,8 @@ static int start_job(struct runc_job *job, const char *const *args, const struct
 	return job ? runc_job_start(job, args, io, err) : cor_error_oom(err);
 }
 
-static int make_init(struct cor_runtime *rt, enum runc_verb verb, const struct cor_runtime_stdio *io, cor_runtime_fn fn,
-		     void *data, struct cor_error *err)
+static int make_init(struct cor_runtime *rt, enum runc_verb verb, const struct cor_runtime_stdio *io,
+		     cor_runtime_fn fn, void *data, struct cor_error *err)
 {
 	struct runc *r = runc_of(rt);
 	struct runc_job *job = runc_job_new(r, verb, fn, data);
@@ -60,8 +60,8 @@ static int make_init(struct cor_runtime *rt, enum runc_verb verb, const struct c
 	return start_job(job, args, io, err);
 }
 
-static int runc_create(struct cor_runtime *rt, const struct cor_runtime_stdio *io, cor_runtime_fn fn, void *data,
-		       struct cor_error *err)
+static int runc_create(struct cor_runtime *rt, const struct cor_runtime_stdio *io, cor_runtime_fn fn,
+		       void *data, struct cor_error *err)
 {
 	return make_init(rt, RUNC_CREATE, io, fn, data, err);
 }
@@ -72,8 +72,8 @@ static int runc_run(struct cor_runtime *rt, const struct cor_runtime_stdio *io, 
 	return make_init(rt, RUNC_RUN, io, fn, data, err);
 }
 
-static int runc_exec(struct cor_runtime *rt, const struct cor_runtime_exec *exec, cor_runtime_fn fn, void *data,
-		     struct cor_error *err)
+static int runc_exec(struct cor_runtime *rt, const struct cor_runtime_exec *exec, cor_runtime_fn fn,
+		     void *data, struct cor_error *err)
 {
 	struct runc *r = runc_of(rt);
 	struct runc_job *job = runc_job_new(r, RUNC_EXEC, fn, data);
@@ -122,7 +122,8 @@ static int runc_start(struct cor_runtime *rt, cor_runtime_fn fn, void *data, str
 	return simple(rt, RUNC_START, NULL, NULL, fn, data, err);
 }
 
-static int runc_remove(struct cor_runtime *rt, bool force, cor_runtime_fn fn, void *data, struct cor_error *err)
+static int runc_remove(struct cor_runtime *rt, bool force, cor_runtime_fn fn, void *data,
+		       struct cor_error *err)
 {
 	return simple(rt, RUNC_DELETE, force ? "--force" : NULL, NULL, fn, data, err);
 }
@@ -142,7 +143,8 @@ static int runc_pids(struct cor_runtime *rt, cor_runtime_fn fn, void *data, stru
 	return simple(rt, RUNC_PS, "--format", "json", fn, data, err);
 }
 
-static int runc_kill(struct cor_runtime *rt, int sig, bool all, cor_runtime_fn fn, void *data, struct cor_error *err)
+static int runc_kill(struct cor_runtime *rt, int sig, bool all, cor_runtime_fn fn, void *data,
+		     struct cor_error *err)
 {
 	struct runc *r = runc_of(rt);
 	char number[12];
@@ -166,13 +168,14 @@ static int runc_update(struct cor_runtime *rt, const char *resources, cor_runtim
 		return cor_error_oom(err);
 	(void)snprintf(job->input, sizeof(job->input), "update-%u.json", r->sequence);
 	_cleanup_free_ char *path = cor_asprintf("%s/%s", r->bundle, job->input);
-	int ret = path ? cor_write_file_at(r->bundle_fd, job->input, resources, strlen(resources), 0600, false, err) :
-			 cor_error_oom(err);
+	int ret = path ? cor_write_file_at(r->bundle_fd, job->input, resources, strlen(resources), 0600,
+					   false, err)
+		       : cor_error_oom(err);
 	if (ret < 0) {
 		runc_job_free(job);
 		return ret;
 	}
-	const char *const args[] = { "--resources", path, r->id, NULL };
+	const char *const args[] = {"--resources", path, r->id, NULL};
 	return start_job(job, args, NULL, err);
 }
 
@@ -277,18 +280,19 @@ struct cor_runtime *cor_runtime_free(struct cor_runtime *rt)
 
 int cor_runtime_find(const char *name, char **ret, struct cor_error *err)
 {
-	static const char *const extra[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", NULL };
+	static const char *const extra[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin",
+					    NULL};
 	if (!cor_empty(name) && strchr(name, '/')) {
 		if (name[0] != '/')
-			return cor_error_set(err, COR_INVALID_ARGUMENT, "runtime \"%s\": give a name or an absolute path",
-					     name);
+			return cor_error_set(err, COR_INVALID_ARGUMENT,
+					     "runtime \"%s\": give a name or an absolute path", name);
 		if (faccessat(AT_FDCWD, name, X_OK, AT_EACCESS) < 0)
 			return cor_error_errno(err, errno, "runtime %s", name);
 		*ret = strdup(name);
 		return *ret ? 0 : cor_error_oom(err);
 	}
-	static const char *const defaults[] = { "runc", "crun", NULL };
-	const char *const given[] = { name, NULL };
+	static const char *const defaults[] = {"runc", "crun", NULL};
+	const char *const given[] = {name, NULL};
 	for (const char *const *n = cor_empty(name) ? defaults : given; *n; n++) {
 		int r = cor_find_program(*n, extra, ret);
 		if (r != -ENOENT)
@@ -297,5 +301,6 @@ int cor_runtime_find(const char *name, char **ret, struct cor_error *err)
 	if (cor_empty(name))
 		return cor_error_set(err, COR_NOT_FOUND,
 				     "no OCI runtime found: neither runc nor crun is in PATH: not found");
-	return cor_error_set(err, COR_NOT_FOUND, "OCI runtime \"%s\": executable not found in PATH: not found", name);
+	return cor_error_set(err, COR_NOT_FOUND,
+			     "OCI runtime \"%s\": executable not found in PATH: not found", name);
 }

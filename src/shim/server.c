@@ -88,15 +88,16 @@ static const struct cor_shim_method *find_method(const struct cor_ttrpc_request 
 	return NULL;
 }
 
-static void on_request(struct cor_ttrpc_conn *c, uint32_t stream, const struct cor_ttrpc_request *req, int *fds,
-		       size_t nfds, void *data)
+static void on_request(struct cor_ttrpc_conn *c, uint32_t stream, const struct cor_ttrpc_request *req,
+		       int *fds, size_t nfds, void *data)
 {
 	struct cor_shim_conn *conn = data;
 	struct cor_error err;
 	cor_error_clear(&err);
 	const struct cor_shim_method *m = find_method(req);
 	if (!m) {
-		(void)cor_error_set(&err, COR_UNIMPLEMENTED, "%s/%s: not implemented", req->service, req->method);
+		(void)cor_error_set(&err, COR_UNIMPLEMENTED, "%s/%s: not implemented", req->service,
+				    req->method);
 		(void)cor_ttrpc_conn_reply_error(c, stream, &err);
 		return;
 	}
@@ -108,9 +109,10 @@ static void on_request(struct cor_ttrpc_conn *c, uint32_t stream, const struct c
 		free(call);
 		return;
 	}
-	*call = (struct cor_shim_call){ .shim = conn->shim, .conn = conn, .stream = stream, .next = conn->calls };
+	*call = (struct cor_shim_call){
+		.shim = conn->shim, .conn = conn, .stream = stream, .next = conn->calls};
 	conn->calls = call;
-	m->fn(conn->shim, &(struct cor_shim_request){ .call = call, .fds = fds, .nfds = nfds }, msg);
+	m->fn(conn->shim, &(struct cor_shim_request){.call = call, .fds = fds, .nfds = nfds}, msg);
 	cor_message_free(msg);
 }
 
@@ -121,7 +123,7 @@ static void on_changed(struct cor_ttrpc_conn *c, void *data)
 		(void)cor_loop_modify(&conn->source, cor_ttrpc_conn_events(c));
 }
 
-static const struct cor_ttrpc_conn_ops conn_ops = { .request = on_request, .changed = on_changed };
+static const struct cor_ttrpc_conn_ops conn_ops = {.request = on_request, .changed = on_changed};
 
 /* Calls that only wait go with the connection; those at work finish first. */
 static void forget_calls(struct cor_shim_conn *conn)

@@ -26,7 +26,8 @@ struct cor_shim_request {
 	int *fds;
 	size_t nfds;
 };
-typedef void (*cor_shim_method_fn)(struct cor_shim *s, const struct cor_shim_request *req, const ProtobufCMessage *m);
+typedef void (*cor_shim_method_fn)(struct cor_shim *s, const struct cor_shim_request *req,
+				   const ProtobufCMessage *m);
 
 struct cor_shim_method {
 	const char *service, *name;

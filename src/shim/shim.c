@@ -30,7 +30,7 @@ static void note_early(struct cor_shim *s, pid_t pid, int status)
 		memmove(s->early, s->early + 1, sizeof(s->early) - sizeof(s->early[0]));
 		s->nearly--;
 	}
-	s->early[s->nearly++] = (struct cor_shim_exit){ .pid = pid, .status = status, .at_ns = cor_now_ns() };
+	s->early[s->nearly++] = (struct cor_shim_exit){.pid = pid, .status = status, .at_ns = cor_now_ns()};
 }
 
 static bool process_exited(struct cor_shim *s, pid_t pid, int status)

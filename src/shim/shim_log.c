@@ -19,7 +19,7 @@
 #include "rpc/shim_api.h"
 
 #define LINE_MAX_BYTES (16u << 10)
-#define BATCH 32 /* lines per writev */
+#define BATCH          32 /* lines per writev */
 
 struct cor_shim_log {
 	int dir, fd;
@@ -37,8 +37,8 @@ struct batch {
 static int open_current(struct cor_shim_log *l)
 {
 	struct stat st;
-	_cleanup_close_ int fd = openat(l->dir, COR_LOG_CURRENT, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-					0640);
+	_cleanup_close_ int fd =
+		openat(l->dir, COR_LOG_CURRENT, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	cor_close(l->fd);
@@ -111,7 +111,7 @@ static int write_loss(struct cor_shim_log *l, const char *stamp)
 		return 0;
 	int n = snprintf(line, sizeof(line), "%s stderr F coracle: %llu log lines lost: %s\n", stamp,
 			 (unsigned long long)l->lost, cor_strerror(l->reason));
-	struct iovec iov = { .iov_base = line, .iov_len = (size_t)n };
+	struct iovec iov = {.iov_base = line, .iov_len = (size_t)n};
 	int r = write_whole(l, &iov, 1, (size_t)n);
 	if (r == 0)
 		l->lost = 0;
@@ -127,7 +127,7 @@ static void flush(struct cor_shim_log *l, struct batch *b, const char *stamp)
 		r = write_whole(l, b->iov, b->n, b->bytes);
 	if (r < 0)
 		note_loss(l, b->lines, -r);
-	*b = (struct batch){ .n = 0 };
+	*b = (struct batch){.n = 0};
 }
 
 static void rotate(struct cor_shim_log *l)
@@ -141,7 +141,7 @@ static void rotate(struct cor_shim_log *l)
 
 static void add(struct batch *b, const char *data, size_t n)
 {
-	b->iov[b->n++] = (struct iovec){ .iov_base = (char *)(uintptr_t)data, .iov_len = n };
+	b->iov[b->n++] = (struct iovec){.iov_base = (char *)(uintptr_t)data, .iov_len = n};
 	b->bytes += n;
 }
 
@@ -157,7 +157,7 @@ void cor_shim_log_write(struct cor_shim_log *l, enum cor_stream stream, const ch
 {
 	char stamp[COR_TIME_MAX], full_head[COR_TIME_MAX + 16], part_head[COR_TIME_MAX + 16];
 	const char *name = stream == COR_STREAM_ERR ? "stderr" : "stdout";
-	struct batch b = { .n = 0 };
+	struct batch b = {.n = 0};
 	cor_time_format(cor_now_ns(), stamp);
 	size_t head = (size_t)snprintf(full_head, sizeof(full_head), "%s %s F ", stamp, name);
 	(void)snprintf(part_head, sizeof(part_head), "%s %s P ", stamp, name);

@@ -30,7 +30,7 @@ struct rig {
 	int bundle_fd;
 	pid_t shim;
 	struct cor_ttrpc_client *client;
-	bool host_pid; /* the container shares the host's pid namespace */
+	bool host_pid;        /* the container shares the host's pid namespace */
 	struct cor_error err; /* of the last call */
 	pid_t pid;            /* of init */
 };
@@ -48,6 +48,7 @@ struct cor_ttrpc_client *rig_connect(struct rig *r);
 /* A path below dir; the result lives until the next call but seven. */
 const char *rig_path(struct rig *r, const char *name);
 char *rig_read(struct rig *r, const char *name);
+void rig_assert_text(const char *text, const char *part);
 /* Waits until the file holds text. */
 void rig_wait_for(struct rig *r, const char *name, const char *text);
 
@@ -69,8 +70,8 @@ int rig_delete(struct rig *r, const char *exec_id);
 int rig_kill(struct rig *r, const char *exec_id, int sig, bool all);
 int rig_state(struct rig *r, const char *exec_id, int *ret_status, pid_t *ret_pid);
 int rig_attach(struct rig *r, const char *exec_id, int *ret_sock, bool *ret_terminal);
-int rig_call(struct rig *r, const char *method, const ProtobufCMessage *m, const ProtobufCMessageDescriptor *type,
-	     ProtobufCMessage **ret);
+int rig_call(struct rig *r, const char *method, const ProtobufCMessage *m,
+	     const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret);
 #define rig_ok(call) assert_rig_ok(&rig_of_test, (call), #call, __FILE__, __LINE__)
 void assert_rig_ok(struct rig *r, int value, const char *what, const char *file, int line);
 /* Run `sh -c script` to its end with output to the log; asserts its exit status. */

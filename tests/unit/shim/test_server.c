@@ -62,7 +62,7 @@ static bool is_closed(int fd)
 {
 	char buf[4096];
 	for (int64_t end = cor_monotonic_ns() + 5 * SECOND; cor_monotonic_ns() < end;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if (poll(&p, 1, 100) > 0 && recv(fd, buf, sizeof(buf), MSG_DONTWAIT) <= 0)
 			return true;
 	}
@@ -75,12 +75,13 @@ static void unknown_method(void **state)
 	Containerd__Task__V2__StateRequest m = CONTAINERD__TASK__V2__STATE_REQUEST__INIT;
 	assert_true(rig_call(r, "Frobnicate", &m.base, NULL, NULL) < 0);
 	assert_int_equal(r->err.code, COR_UNIMPLEMENTED);
-	static const char *const missing[] = { "Checkpoint", "Stats" };
+	static const char *const missing[] = {"Checkpoint", "Stats"};
 	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
 		assert_true(rig_call(r, missing[i], &m.base, NULL, NULL) < 0);
 		assert_int_equal(r->err.code, COR_UNIMPLEMENTED);
 	}
-	struct cor_ttrpc_call call = { .service = "x.y.Z", .method = "State", .request = &m.base, .timeout_ns = SECOND };
+	struct cor_ttrpc_call call = {
+		.service = "x.y.Z", .method = "State", .request = &m.base, .timeout_ns = SECOND};
 	assert_true(cor_ttrpc_client_call(r->client, &call, NULL, NULL, NULL, &r->err) < 0);
 	assert_int_equal(r->err.code, COR_UNIMPLEMENTED);
 }
@@ -88,14 +89,16 @@ static void unknown_method(void **state)
 static void malformed_payload(void **state)
 {
 	struct rig *r = *state;
-	struct cor_buf b = { 0 };
+	struct cor_buf b = {0};
 	static const char junk[] = "\x0a\xff\xff\xff\xff\x0fjunk";
-	assert_int_equal(cor_ttrpc_request_encode(&b, 1, COR_TASK_SERVICE, "State", junk, sizeof(junk) - 1, 0, NULL), 0);
+	assert_int_equal(
+		cor_ttrpc_request_encode(&b, 1, COR_TASK_SERVICE, "State", junk, sizeof(junk) - 1, 0, NULL),
+		0);
 	assert_int_equal(cor_ttrpc_request_encode(&b, 3, COR_TASK_SERVICE, "Connect", "", 0, 0, NULL), 0);
 	_cleanup_close_ int fd = raw_connect(r);
 	assert_int_equal(cor_write_full(fd, b.data, b.len), 0);
 	cor_buf_done(&b);
-	struct cor_ttrpc_parser p = { 0 };
+	struct cor_ttrpc_parser p = {0};
 	struct cor_ttrpc_frame f;
 	for (uint32_t stream = 1; stream <= 3; stream += 2) {
 		char buf[512];
@@ -107,7 +110,7 @@ static void malformed_payload(void **state)
 		}
 		const uint8_t *payload;
 		size_t len;
-		struct cor_error err = { 0 };
+		struct cor_error err = {0};
 		assert_int_equal(q, 1);
 		assert_int_equal(f.stream, stream);
 		q = cor_ttrpc_response_decode(f.payload, f.length, &payload, &len, &err);
@@ -119,7 +122,7 @@ static void malformed_payload(void **state)
 static void broken_frames(void **state)
 {
 	struct rig *r = *state;
-	static const uint8_t oversized[10] = { 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 1, 0 };
+	static const uint8_t oversized[10] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 1, 0};
 	_cleanup_close_ int a = raw_connect(r), b = raw_connect(r);
 	assert_int_equal(cor_write_full(a, oversized, sizeof(oversized)), 0);
 	assert_true(is_closed(a));
@@ -147,14 +150,15 @@ static void client_that_never_reads(void **state)
 	struct rig *r = *state;
 	_cleanup_close_ int fd = raw_connect(r);
 	assert_int_equal(cor_set_nonblock(fd, true), 0);
-	struct cor_buf b = { 0 };
+	struct cor_buf b = {0};
 	for (uint32_t i = 0; i < 40000; i++) {
 		Containerd__Task__V2__StateRequest m = CONTAINERD__TASK__V2__STATE_REQUEST__INIT;
 		uint8_t packed[64];
 		m.id = (char *)(uintptr_t)RIG_ID;
 		size_t n = protobuf_c_message_pack(&m.base, packed);
-		assert_int_equal(
-			cor_ttrpc_request_encode(&b, 2 * i + 1, COR_TASK_SERVICE, "State", packed, n, 0, NULL), 0);
+		assert_int_equal(cor_ttrpc_request_encode(&b, 2 * i + 1, COR_TASK_SERVICE, "State", packed, n,
+							  0, NULL),
+				 0);
 	}
 	size_t done = 0;
 	for (int64_t end = cor_monotonic_ns() + 3 * SECOND; done < b.len && cor_monotonic_ns() < end;) {
@@ -173,8 +177,10 @@ static void client_that_never_reads(void **state)
 static void stranger(void **state)
 {
 	struct rig *r = *state;
-	assert_int_equal(chmod(r->dir, 0777) | fchmod(r->bundle_fd, 0777) | fchmodat(r->bundle_fd, COR_SHIM_SOCKET, 0777, 0), 0);
-	for (const char *const *d = (const char *const[]){ "state", "state/" RIG_NS, NULL }; *d; d++)
+	assert_int_equal(chmod(r->dir, 0777) | fchmod(r->bundle_fd, 0777) |
+				 fchmodat(r->bundle_fd, COR_SHIM_SOCKET, 0777, 0),
+			 0);
+	for (const char *const *d = (const char *const[]){"state", "state/" RIG_NS, NULL}; *d; d++)
 		assert_int_equal(chmod(rig_path(r, *d), 0777), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -212,15 +218,16 @@ static uint32_t begin_create(struct rig *r, struct cor_ttrpc_call *call, uint8_t
 	packed[1] = (uint8_t)n;
 	memcpy(packed + 2, r->runtime, n);
 	options.type_url = (char *)(uintptr_t)COR_RUNC_OPTIONS_TYPE;
-	options.value = (ProtobufCBinaryData){ .len = n + 2, .data = packed };
+	options.value = (ProtobufCBinaryData){.len = n + 2, .data = packed};
 	m.id = (char *)(uintptr_t)RIG_ID;
 	m.bundle = r->bundle;
 	m.options = &options;
-	*call = (struct cor_ttrpc_call){ .service = COR_SHIM_SERVICE,
-					 .method = "Run",
-					 .request = &m.base,
-					 .response_type = &containerd__task__v2__create_task_response__descriptor,
-					 .timeout_ns = 30 * SECOND };
+	*call = (struct cor_ttrpc_call){.service = COR_SHIM_SERVICE,
+					.method = "Run",
+					.request = &m.base,
+					.response_type =
+						&containerd__task__v2__create_task_response__descriptor,
+					.timeout_ns = 30 * SECOND};
 	assert_int_equal(cor_ttrpc_client_begin(r->client, call, &stream, &r->err), 0);
 	return stream;
 }
@@ -281,19 +288,19 @@ static void complaining_runtimes(void **state)
 	static const struct {
 		const char *script, *message;
 	} cases[] = {
-		{ "exit 3", "OCI runtime create failed: rt create failed: rt: exit status 3" },
-		{ "kill -SEGV $$", "OCI runtime create failed: rt create failed: rt: killed by SIGSEGV" },
-		{ "exit 0", "pid file of the runtime" },
-		{ "echo x >\"$PWD/init.pid\"", "is no process number" },
-		{ "echo '{\"level\":\"error\",\"msg\":\"first\"}' >\"$4\"; "
-		  "echo '{\"level\":\"error\",\"msg\":\"runc run failed: a \\\"b\\\"\"}' >>\"$4\"; exit 1",
-		  "OCI runtime create failed: rt create failed: a \"b\"" },
-		{ "echo broken json >\"$4\"; exit 1", "rt: exit status 1" },
+		{"exit 3", "OCI runtime create failed: rt create failed: rt: exit status 3"},
+		{"kill -SEGV $$", "OCI runtime create failed: rt create failed: rt: killed by SIGSEGV"},
+		{"exit 0", "pid file of the runtime"},
+		{"echo x >\"$PWD/init.pid\"", "is no process number"},
+		{"echo '{\"level\":\"error\",\"msg\":\"first\"}' >\"$4\"; "
+		 "echo '{\"level\":\"error\",\"msg\":\"runc run failed: a \\\"b\\\"\"}' >>\"$4\"; exit 1",
+		 "OCI runtime create failed: rt create failed: a \"b\""},
+		{"echo broken json >\"$4\"; exit 1", "rt: exit status 1"},
 	};
 	rig_config(r, "true", false);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		make_runtime(r, cases[i].script);
-		assert_true(rig_create(r, &(struct rig_io){ 0 }, true) < 0);
+		assert_true(rig_create(r, &(struct rig_io){0}, true) < 0);
 		if (!strstr(r->err.message, cases[i].message))
 			fail_msg("%s: %s", cases[i].script, r->err.message);
 	}
@@ -306,13 +313,13 @@ static void existing_container(void **state)
 	rig_config(r, "true", false);
 	_cleanup_free_ char *path = cor_asprintf("%s/state/runc/%s/%s", r->dir, RIG_NS, RIG_ID);
 	_cleanup_free_ char *command = cor_asprintf("mkdir -p %s && touch %s/mine", path, path);
-	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", command, NULL };
-	struct cor_spawn s = { .path = "/bin/sh", .argv = argv, .cwd_fd = -1, .fds = { -1, -1, -1 }, .nfds = 3 };
+	char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", command, NULL};
+	struct cor_spawn s = {.path = "/bin/sh", .argv = argv, .cwd_fd = -1, .fds = {-1, -1, -1}, .nfds = 3};
 	pid_t pid;
 	int status;
 	assert_int_equal(cor_spawn(&s, &pid, NULL, NULL), 0);
 	assert_int_equal(cor_wait_exit(pid, &status) | status, 0);
-	assert_true(rig_create(r, &(struct rig_io){ 0 }, true) < 0);
+	assert_true(rig_create(r, &(struct rig_io){0}, true) < 0);
 	assert_int_equal(r->err.code, COR_ALREADY_EXISTS);
 	_cleanup_free_ char *mine = cor_asprintf("%s/mine", path);
 	assert_int_equal(faccessat(AT_FDCWD, mine, F_OK, 0), 0);
@@ -326,13 +333,13 @@ static void many_waiters(void **state)
 	uint32_t streams[40];
 	Containerd__Task__V2__WaitRequest m = CONTAINERD__TASK__V2__WAIT_REQUEST__INIT;
 	m.id = (char *)(uintptr_t)RIG_ID;
-	struct cor_ttrpc_call call = { .service = COR_TASK_SERVICE,
-				       .method = "Wait",
-				       .request = &m.base,
-				       .response_type = &containerd__task__v2__wait_response__descriptor,
-				       .timeout_ns = 30 * SECOND };
+	struct cor_ttrpc_call call = {.service = COR_TASK_SERVICE,
+				      .method = "Wait",
+				      .request = &m.base,
+				      .response_type = &containerd__task__v2__wait_response__descriptor,
+				      .timeout_ns = 30 * SECOND};
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
 		clients[i] = rig_connect(r);
 		assert_int_equal(cor_ttrpc_client_begin(clients[i], &call, &streams[i], &r->err), 0);
@@ -356,7 +363,7 @@ static void runtime_file(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	_cleanup_free_ char *text = rig_read(r, "state/" RIG_NS "/" RIG_ID "/runtime");
 	_cleanup_free_ char *program = NULL;
 	assert_int_equal(cor_find_program(runtime, NULL, &program), 0);
@@ -378,7 +385,10 @@ static void runtime_file(void **state)
 static void clean_inheritance(void **state)
 {
 	struct rig *r = *state;
-	rig_run(r, "cat /proc/self/oom_score_adj; grep -E 'Sig(Blk|Ign)' /proc/self/status; umask; ls /proc/self/fd", 0);
+	rig_run(r,
+		"cat /proc/self/oom_score_adj; grep -E 'Sig(Blk|Ign)' /proc/self/status; umask; ls "
+		"/proc/self/fd",
+		0);
 	_cleanup_free_ char *log = rig_read(r, "log/current");
 	assert_non_null(strstr(log, "stdout F 0\n"));
 	assert_non_null(strstr(log, "SigBlk:\t0000000000000000\n"));
@@ -391,18 +401,18 @@ static void missing_bundle(void **state)
 {
 	(void)state;
 	static const char *const args[][8] = {
-		{ "coracle-shim", NULL },
-		{ "coracle-shim", "-id", "x", NULL },
-		{ "coracle-shim", "-namespace", "n", "-id", "x", "-bundle", "relative", NULL },
-		{ "coracle-shim", "-namespace", "n", "-id", "x", "-bundle", "/nonexistent", NULL },
-		{ "coracle-shim", "-namespace", "n", "-id", "x", "-frobnicate", "x", NULL },
+		{"coracle-shim", NULL},
+		{"coracle-shim", "-id", "x", NULL},
+		{"coracle-shim", "-namespace", "n", "-id", "x", "-bundle", "relative", NULL},
+		{"coracle-shim", "-namespace", "n", "-id", "x", "-bundle", "/nonexistent", NULL},
+		{"coracle-shim", "-namespace", "n", "-id", "x", "-frobnicate", "x", NULL},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
-		struct cor_spawn s = { .path = getenv("CORACLE_SHIM"),
-				       .argv = (char *const *)(uintptr_t)args[i],
-				       .cwd_fd = -1,
-				       .fds = { -1, -1, -1 },
-				       .nfds = 3 };
+		struct cor_spawn s = {.path = getenv("CORACLE_SHIM"),
+				      .argv = (char *const *)(uintptr_t)args[i],
+				      .cwd_fd = -1,
+				      .fds = {-1, -1, -1},
+				      .nfds = 3};
 		pid_t pid;
 		int status;
 		assert_int_equal(cor_spawn(&s, &pid, NULL, NULL), 0);
@@ -421,10 +431,20 @@ int main(int argc, char **argv)
 	}
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(unknown_method),  T(malformed_payload), T(broken_frames),	   T(many_connections),
-		T(client_that_never_reads), T(stranger),  T(hanging_runtime),	   T(client_dies_in_create),
-		T(complaining_runtimes), T(existing_container), T(many_waiters),   T(runtime_file),
-		T(clean_inheritance), cmocka_unit_test(missing_bundle),
+		T(unknown_method),
+		T(malformed_payload),
+		T(broken_frames),
+		T(many_connections),
+		T(client_that_never_reads),
+		T(stranger),
+		T(hanging_runtime),
+		T(client_dies_in_create),
+		T(complaining_runtimes),
+		T(existing_container),
+		T(many_waiters),
+		T(runtime_file),
+		T(clean_inheritance),
+		cmocka_unit_test(missing_bundle),
 	};
 	return cmocka_run_group_tests_name(runtime, tests, NULL, NULL);
 }

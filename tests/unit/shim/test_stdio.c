@@ -39,20 +39,14 @@ static char *uri(struct rig *r, const char *scheme, const char *name)
 	return cor_asprintf("%s%s", scheme, rig_path(r, name));
 }
 
-static void assert_text(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("\"%s\" does not hold \"%s\"", text, part);
-}
-
 /* Reads until text was seen, the end, or 10 seconds. Returns what was read. */
 static char *read_until(int fd, const char *text)
 {
-	struct cor_buf b = { 0 };
+	struct cor_buf b = {0};
 	int64_t end = cor_monotonic_ns() + 10 * SECOND;
 	while (cor_monotonic_ns() < end && !(text && b.data && strstr(b.data, text))) {
 		char buf[4096];
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if (poll(&p, 1, 100) <= 0)
 			continue;
 		ssize_t n = read(fd, buf, sizeof(buf));
@@ -79,9 +73,9 @@ static void log_format(void **state)
 	struct rig *r = *state;
 	rig_run(r, "echo out; echo err >&2; printf unended", 0);
 	_cleanup_free_ char *log = rig_read(r, "log/current");
-	assert_text(log, "Z stdout F out\n");
-	assert_text(log, "Z stderr F err\n");
-	assert_text(log, "Z stdout P unended\n");
+	rig_assert_text(log, "Z stdout F out\n");
+	rig_assert_text(log, "Z stderr F err\n");
+	rig_assert_text(log, "Z stdout P unended\n");
 }
 
 /* Everything is in the log before wait returns, also when it is much. */
@@ -94,8 +88,8 @@ static void log_is_complete(void **state)
 	for (char *p = log; (p = strchr(p, '\n')); p++)
 		lines++;
 	assert_true(lines >= 100001);
-	assert_text(log, "F 99999\n");
-	assert_text(log, "F last\n");
+	rig_assert_text(log, "F 99999\n");
+	rig_assert_text(log, "F last\n");
 }
 
 static void log_rotates(void **state)
@@ -108,7 +102,7 @@ static void log_rotates(void **state)
 	assert_int_equal(stat(rig_path(r, "log/current"), &st), 0);
 	assert_true(st.st_size <= COR_LOG_MAX);
 	_cleanup_free_ char *log = rig_read(r, "log/current");
-	assert_text(log, "F last\n");
+	rig_assert_text(log, "F last\n");
 }
 
 static void stdin_is_empty(void **state)
@@ -121,9 +115,11 @@ static void inherited(void **state)
 	struct rig *r = *state;
 	int in[2], out[2], err[2];
 	assert_true(cor_pipe(in) == 0 && cor_pipe(out) == 0 && cor_pipe(err) == 0);
-	int fds[3] = { in[0], out[1], err[1] };
+	int fds[3] = {in[0], out[1], err[1]};
 	rig_config(r, "cat; echo problem >&2", false);
-	rig_ok(rig_create(r, &(struct rig_io){ .in = "fd:0", .out = "fd:1", .err = "fd:2", .fds = fds, .nfds = 3 }, true));
+	rig_ok(rig_create(r,
+			  &(struct rig_io){.in = "fd:0", .out = "fd:1", .err = "fd:2", .fds = fds, .nfds = 3},
+			  true));
 	for (int i = 0; i < 3; i++)
 		cor_close(fds[i]);
 	assert_int_equal(cor_write_full(in[1], "through", 7), 0);
@@ -143,13 +139,15 @@ static void bad_strings(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "true", false);
-	static const char *const bad[] = { "fd:0", "fd:9", "fd:x", "relative", "http://x", "binary://relative", "file://", "/etc/passwd" };
+	static const char *const bad[] = {"fd:0",     "fd:9",       "fd:x",
+					  "relative", "http://x",   "binary://relative",
+					  "file://",  "/etc/passwd"};
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_true(rig_create(r, &(struct rig_io){ .out = bad[i] }, true) < 0);
+		assert_true(rig_create(r, &(struct rig_io){.out = bad[i]}, true) < 0);
 		assert_true(*r->err.message);
 	}
-	assert_true(rig_create(r, &(struct rig_io){ .out = "binary:///nonexistent" }, true) < 0);
-	assert_text(r->err.message, "logging binary");
+	assert_true(rig_create(r, &(struct rig_io){.out = "binary:///nonexistent"}, true) < 0);
+	rig_assert_text(r->err.message, "logging binary");
 }
 
 static void file_uri(void **state)
@@ -158,7 +156,7 @@ static void file_uri(void **state)
 	_cleanup_free_ char *u = uri(r, "file://", "deep/er/out.txt");
 	for (int i = 0; i < 2; i++) {
 		rig_config(r, "echo out; echo err >&2", false);
-		rig_ok(rig_create(r, &(struct rig_io){ .out = u, .err = u }, true));
+		rig_ok(rig_create(r, &(struct rig_io){.out = u, .err = u}, true));
 		finish(r, 0);
 	}
 	_cleanup_free_ char *text = rig_read(r, "deep/er/out.txt");
@@ -173,7 +171,7 @@ static void file_uri_terminal(void **state)
 	struct rig *r = *state;
 	_cleanup_free_ char *u = uri(r, "file://", "out.txt");
 	rig_config(r, "tty; echo err >&2", true);
-	rig_ok(rig_create(r, &(struct rig_io){ .out = u, .terminal = true }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.out = u, .terminal = true}, true));
 	finish(r, 0);
 	rig_wait_for(r, "out.txt", "/dev/pts/0\r\nerr\r\n");
 }
@@ -181,14 +179,16 @@ static void file_uri_terminal(void **state)
 static void binary_uri(void **state)
 {
 	struct rig *r = *state;
-	static const char script[] = "#!/bin/sh\nexec 5>&-\n"
-				     "{ echo \"$CONTAINER_ID $CONTAINER_NAMESPACE $*\"; cat <&3; cat <&4; echo end; } >$OUT\n";
-	_cleanup_free_ char *text = cor_asprintf("#!/bin/sh\nOUT=%s\n%s", rig_path(r, "logged"), script + strlen("#!/bin/sh\n"));
+	static const char script[] =
+		"#!/bin/sh\nexec 5>&-\n"
+		"{ echo \"$CONTAINER_ID $CONTAINER_NAMESPACE $*\"; cat <&3; cat <&4; echo end; } >$OUT\n";
+	_cleanup_free_ char *text =
+		cor_asprintf("#!/bin/sh\nOUT=%s\n%s", rig_path(r, "logged"), script + strlen("#!/bin/sh\n"));
 	_cleanup_close_ int d = openat(AT_FDCWD, r->dir, O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(cor_write_file_at(d, "logger", text, strlen(text), 0755, false, NULL), 0);
 	_cleanup_free_ char *u = cor_asprintf("binary://%s?key=some%%20value&flag", rig_path(r, "logger"));
 	rig_config(r, "echo out; echo err >&2", false);
-	rig_ok(rig_create(r, &(struct rig_io){ .out = u, .err = u }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.out = u, .err = u}, true));
 	finish(r, 0);
 	rig_wait_for(r, "logged", "end\n");
 	_cleanup_free_ char *logged = rig_read(r, "logged");
@@ -198,14 +198,14 @@ static void binary_uri(void **state)
 static void fifos(void **state)
 {
 	struct rig *r = *state;
-	static const char *const names[] = { "in", "out", "err" };
+	static const char *const names[] = {"in", "out", "err"};
 	char path[3][256];
 	for (int i = 0; i < 3; i++) {
 		(void)snprintf(path[i], sizeof(path[i]), "%s", rig_path(r, names[i]));
 		assert_int_equal(mkfifo(path[i], 0600), 0);
 	}
 	rig_config(r, "cat; echo problem >&2", false);
-	rig_ok(rig_create(r, &(struct rig_io){ .in = path[0], .out = path[1], .err = path[2] }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.in = path[0], .out = path[1], .err = path[2]}, true));
 	for (int round = 0; round < 2; round++) { /* a client may go and another come */
 		_cleanup_close_ int in = openat(AT_FDCWD, path[0], O_WRONLY | O_CLOEXEC);
 		_cleanup_close_ int out = openat(AT_FDCWD, path[1], O_RDONLY | O_CLOEXEC);
@@ -232,7 +232,7 @@ static void fifo_terminal(void **state)
 	(void)snprintf(out_path, sizeof(out_path), "%s", rig_path(r, "out"));
 	assert_true(mkfifo(in_path, 0600) == 0 && mkfifo(out_path, 0600) == 0);
 	rig_config(r, "stty -echo; echo ready; read x; echo got $x; yes | head -n 100000; echo done", true);
-	rig_ok(rig_create(r, &(struct rig_io){ .in = in_path, .out = out_path, .terminal = true }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.in = in_path, .out = out_path, .terminal = true}, true));
 	_cleanup_close_ int in = openat(AT_FDCWD, in_path, O_WRONLY | O_CLOEXEC);
 	_cleanup_close_ int out = openat(AT_FDCWD, out_path, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *a = read_until(out, "ready");
@@ -240,7 +240,7 @@ static void fifo_terminal(void **state)
 	_cleanup_free_ char *b = read_until(out, "got word");
 	(void)usleep(300000); /* FIFO full: the terminal waits, nothing is lost */
 	_cleanup_free_ char *c = read_until(out, "done");
-	assert_text(c, "done");
+	rig_assert_text(c, "done");
 	size_t lines = 0;
 	for (char *p = c; (p = strchr(p, 'y')); p++)
 		lines++;
@@ -255,7 +255,8 @@ static void console(void **state)
 	struct rig *r = *state;
 	int master = -1;
 	rig_config(r, "stty size; read x; stty size; echo got $x", true);
-	rig_ok(rig_create(r, &(struct rig_io){ .out = "console:", .terminal = true, .ret_console = &master }, false));
+	rig_ok(rig_create(r, &(struct rig_io){.out = "console:", .terminal = true, .ret_console = &master},
+			  false));
 	assert_true(master >= 0);
 	Containerd__Task__V2__ResizePtyRequest m = CONTAINERD__TASK__V2__RESIZE_PTY_REQUEST__INIT;
 	m.id = (char *)(uintptr_t)RIG_ID;
@@ -264,15 +265,15 @@ static void console(void **state)
 	rig_ok(rig_call(r, "ResizePty", &m.base, NULL, NULL));
 	rig_ok(rig_begin(r, "", NULL));
 	_cleanup_free_ char *a = read_until(master, "33 91");
-	assert_text(a, "33 91");
+	rig_assert_text(a, "33 91");
 	m.width = 120;
 	rig_ok(rig_call(r, "ResizePty", &m.base, NULL, NULL));
 	int sock;
 	assert_true(rig_attach(r, "", &sock, NULL) < 0); /* we have it */
 	assert_int_equal(cor_write_full(master, "word\n", 5), 0);
 	_cleanup_free_ char *b = read_until(master, "got word");
-	assert_text(b, "33 120");
-	assert_text(b, "got word");
+	rig_assert_text(b, "33 120");
+	rig_assert_text(b, "got word");
 	assert_int_equal(rig_wait(r, ""), 0);
 	cor_close(master);
 	assert_int_equal(rig_delete(r, ""), 0);
@@ -285,8 +286,12 @@ static void console_owner_dies(void **state)
 	int master = -1, sock = -1;
 	bool terminal = false;
 	struct cor_ttrpc_client *other = rig_connect(r);
-	rig_config(r, "stty -echo; echo first; yes | head -n 100000; echo waiting; read x; echo got $x; sleep 0.2", true);
-	rig_ok(rig_create(r, &(struct rig_io){ .out = "console:", .terminal = true, .ret_console = &master }, true));
+	rig_config(
+		r,
+		"stty -echo; echo first; yes | head -n 100000; echo waiting; read x; echo got $x; sleep 0.2",
+		true);
+	rig_ok(rig_create(r, &(struct rig_io){.out = "console:", .terminal = true, .ret_console = &master},
+			  true));
 	_cleanup_free_ char *a = read_until(master, "first");
 	cor_close(master);
 	cor_ttrpc_client_free(r->client);
@@ -297,7 +302,7 @@ static void console_owner_dies(void **state)
 	assert_true(sock >= 0 && terminal);
 	assert_int_equal(cor_write_full(sock, "word\n", 5), 0);
 	_cleanup_free_ char *b = read_until(sock, "got word");
-	assert_text(b, "got word");
+	rig_assert_text(b, "got word");
 	finish(r, 0);
 	cor_close(sock);
 }
@@ -307,13 +312,13 @@ static void exec_console(void **state)
 	struct rig *r = *state;
 	int master = -1;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
-	struct rig_io io = { .out = "console:", .terminal = true, .ret_console = &master };
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	struct rig_io io = {.out = "console:", .terminal = true, .ret_console = &master};
 	rig_ok(rig_exec(r, "e1", "[\"sh\",\"-c\",\"read x; echo got $x; exit 5\"]", &io));
 	assert_true(master >= 0);
 	assert_int_equal(cor_write_full(master, "word\n", 5), 0);
 	_cleanup_free_ char *a = read_until(master, "got word");
-	assert_text(a, "got word");
+	rig_assert_text(a, "got word");
 	assert_int_equal(rig_wait(r, "e1"), 5);
 	assert_int_equal(rig_delete(r, "e1"), 5);
 	cor_close(master);
@@ -327,7 +332,7 @@ static void log_terminal_attach(void **state)
 	bool terminal = false;
 	_cleanup_free_ char *log = uri(r, "log://", "log");
 	rig_config(r, "stty -echo; echo up; read x; echo got $x; sleep 0.1", true);
-	rig_ok(rig_create(r, &(struct rig_io){ .out = log, .terminal = true }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.out = log, .terminal = true}, true));
 	rig_wait_for(r, "log/current", "stdout F up");
 	rig_ok(rig_attach(r, "", &sock, &terminal));
 	assert_true(terminal);
@@ -347,13 +352,13 @@ static void attach_framed(void **state)
 	bool terminal = true;
 	_cleanup_free_ char *log = uri(r, "log://", "log");
 	rig_config(r, "read x; echo out $x; echo err >&2; seq 1 200000; read y; echo bye", false);
-	rig_ok(rig_create(r, &(struct rig_io){ .in = "pipe:", .out = log, .err = log }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.in = "pipe:", .out = log, .err = log}, true));
 	rig_ok(rig_attach(r, "", &slow, NULL));
 	rig_ok(rig_attach(r, "", &quick, &terminal));
 	assert_false(terminal);
 	assert_int_equal(cor_write_full(quick, "word\n", 5), 0);
 	uint8_t head[8];
-	char text[64] = { 0 };
+	char text[64] = {0};
 	bool out = false, err = false;
 	while (!out || !err) {
 		assert_int_equal(cor_read_full(quick, head, 8), 8);
@@ -379,7 +384,7 @@ static void close_attached_stdin(void **state)
 	struct rig *r = *state;
 	_cleanup_free_ char *log = uri(r, "log://", "log");
 	rig_config(r, "cat; echo ended", false);
-	rig_ok(rig_create(r, &(struct rig_io){ .in = "pipe:", .out = log, .err = log }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.in = "pipe:", .out = log, .err = log}, true));
 	Containerd__Task__V2__CloseIORequest m = CONTAINERD__TASK__V2__CLOSE_IOREQUEST__INIT;
 	m.id = (char *)(uintptr_t)RIG_ID;
 	m.stdin = true;
@@ -395,14 +400,15 @@ static void stuck_stdio(void **state)
 	_cleanup_free_ char *log = uri(r, "log://", "log");
 	int64_t begin;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
-	rig_ok(rig_exec(r, "e1", "[\"sh\",\"-c\",\"sleep 50 & echo left\"]", &(struct rig_io){ .out = log, .err = log }));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	rig_ok(rig_exec(r, "e1", "[\"sh\",\"-c\",\"sleep 50 & echo left\"]",
+			&(struct rig_io){.out = log, .err = log}));
 	begin = cor_monotonic_ns();
 	assert_int_equal(rig_wait(r, "e1"), 0);
 	assert_int_equal(rig_delete(r, "e1"), 0);
 	assert_true(cor_monotonic_ns() - begin < 5 * SECOND);
 	_cleanup_free_ char *text = rig_read(r, "log/current");
-	assert_text(text, "left");
+	rig_assert_text(text, "left");
 	finish(r, SIGKILL);
 }
 
@@ -416,10 +422,24 @@ int main(int argc, char **argv)
 	}
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(log_format),	  T(log_is_complete),	 T(log_rotates),	T(stdin_is_empty), T(inherited),
-		T(bad_strings),	  T(file_uri),		 T(file_uri_terminal),	T(binary_uri),	   T(fifos),
-		T(fifo_terminal), T(console),		 T(console_owner_dies), T(exec_console),   T(log_terminal_attach),
-		T(attach_framed), T(close_attached_stdin), T(stuck_stdio),
+		T(log_format),
+		T(log_is_complete),
+		T(log_rotates),
+		T(stdin_is_empty),
+		T(inherited),
+		T(bad_strings),
+		T(file_uri),
+		T(file_uri_terminal),
+		T(binary_uri),
+		T(fifos),
+		T(fifo_terminal),
+		T(console),
+		T(console_owner_dies),
+		T(exec_console),
+		T(log_terminal_attach),
+		T(attach_framed),
+		T(close_attached_stdin),
+		T(stuck_stdio),
 	};
 	return cmocka_run_group_tests_name(runtime, tests, NULL, NULL);
 }

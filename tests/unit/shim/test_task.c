@@ -27,19 +27,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_text(const char *message, const char *part)
-{
-	if (!strstr(message, part))
-		fail_msg("\"%s\" does not hold \"%s\"", message, part);
-}
-
 static void create_start_wait_delete(void **state)
 {
 	struct rig *r = *state;
 	int status;
 	pid_t pid;
 	rig_config(r, "exit 7", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, false));
+	rig_ok(rig_create(r, &(struct rig_io){0}, false));
 	rig_ok(rig_state(r, "", &status, &pid));
 	assert_int_equal(status, CONTAINERD__V1__TYPES__STATUS__CREATED);
 	assert_int_equal(pid, r->pid);
@@ -58,7 +52,7 @@ static void delete_created(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, false));
+	rig_ok(rig_create(r, &(struct rig_io){0}, false));
 	pid_t pid = r->pid;
 	assert_int_equal(rig_delete(r, ""), 137);
 	for (int i = 0; i < 200 && kill(pid, 0) == 0; i++)
@@ -70,7 +64,7 @@ static void kill_created(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, false));
+	rig_ok(rig_create(r, &(struct rig_io){0}, false));
 	rig_ok(rig_kill(r, "", SIGKILL, false));
 	assert_int_equal(rig_wait(r, ""), 137);
 	assert_int_equal(rig_delete(r, ""), 137);
@@ -79,7 +73,7 @@ static void kill_created(void **state)
 static void exit_codes(void **state)
 {
 	struct rig *r = *state;
-	static const int codes[] = { 0, 1, 42, 255 };
+	static const int codes[] = {0, 1, 42, 255};
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
 		char script[32];
 		(void)snprintf(script, sizeof(script), "exit %d", codes[i]);
@@ -93,7 +87,7 @@ static void signals(void **state)
 	struct rig *r = *state;
 	rig_config(r, "trap 'exit 33' USR1; echo up; while :; do sleep 0.05; done", false);
 	_cleanup_free_ char *log = cor_asprintf("log://%s", rig_path(r, "log"));
-	rig_ok(rig_create(r, &(struct rig_io){ .out = log, .err = log }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.out = log, .err = log}, true));
 	rig_wait_for(r, "log/current", "up");
 	rig_ok(rig_kill(r, "", SIGUSR1, false));
 	assert_int_equal(rig_wait(r, ""), 33);
@@ -108,13 +102,14 @@ static void wrong_states(void **state)
 	struct rig *r = *state;
 	rig_config(r, "sleep 100", false);
 	assert_true(rig_delete(r, "") < 0);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
-	assert_true(rig_create(r, &(struct rig_io){ 0 }, true) < 0);
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	assert_true(rig_create(r, &(struct rig_io){0}, true) < 0);
 	assert_int_equal(r->err.code, COR_ALREADY_EXISTS);
 	assert_true(rig_begin(r, "", NULL) < 0);
 	assert_int_equal(r->err.code, COR_FAILED_PRECONDITION);
 	assert_true(rig_delete(r, "") < 0);
-	assert_string_equal(r->err.message, "task must be stopped before deletion: running: failed precondition");
+	assert_string_equal(r->err.message,
+			    "task must be stopped before deletion: running: failed precondition");
 	assert_int_equal(r->err.code, COR_FAILED_PRECONDITION);
 	assert_true(rig_delete(r, "nope") < 0);
 	assert_int_equal(r->err.code, COR_NOT_FOUND);
@@ -131,10 +126,10 @@ static void no_such_command(void **state)
 	char part[64];
 	for (int start = 0; start < 2; start++) {
 		rig_config_args(r, "[\"nosuch\"]", false);
-		assert_true(rig_create(r, &(struct rig_io){ 0 }, start) < 0);
+		assert_true(rig_create(r, &(struct rig_io){0}, start) < 0);
 		(void)snprintf(part, sizeof(part), "OCI runtime create failed: %s create failed: ", runtime);
-		assert_text(r->err.message, part);
-		assert_text(r->err.message, "nosuch");
+		rig_assert_text(r->err.message, part);
+		rig_assert_text(r->err.message, "nosuch");
 		assert_null(strstr(r->err.message, "run failed"));
 	}
 	rig_run(r, "exit 3", 3); /* the shim can still be used */
@@ -144,9 +139,9 @@ static void no_such_runtime(void **state)
 {
 	struct rig *r = *state;
 	r->runtime = "no-such-runtime";
-	assert_true(rig_create(r, &(struct rig_io){ 0 }, true) < 0);
+	assert_true(rig_create(r, &(struct rig_io){0}, true) < 0);
 	assert_int_equal(r->err.code, COR_NOT_FOUND);
-	assert_text(r->err.message, "no-such-runtime");
+	rig_assert_text(r->err.message, "no-such-runtime");
 	r->runtime = runtime;
 }
 
@@ -155,7 +150,7 @@ static void fast_exits(void **state)
 	struct rig *r = *state;
 	rig_config(r, "exit 5", false);
 	for (int i = 0; i < 200; i++) {
-		rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+		rig_ok(rig_create(r, &(struct rig_io){0}, true));
 		assert_int_equal(rig_wait(r, ""), 5);
 		assert_int_equal(rig_delete(r, ""), 5);
 	}
@@ -167,30 +162,31 @@ static void exec_basics(void **state)
 	int status;
 	pid_t pid;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	_cleanup_free_ char *log = cor_asprintf("log://%s", rig_path(r, "elog"));
-	rig_ok(rig_exec(r, "e1", "[\"sh\",\"-c\",\"echo hello; exit 9\"]", &(struct rig_io){ .out = log, .err = log }));
+	rig_ok(rig_exec(r, "e1", "[\"sh\",\"-c\",\"echo hello; exit 9\"]",
+			&(struct rig_io){.out = log, .err = log}));
 	assert_int_equal(rig_wait(r, "e1"), 9);
 	rig_wait_for(r, "elog/current", "stdout F hello\n");
 	assert_int_equal(rig_delete(r, "e1"), 9);
-	rig_ok(rig_exec(r, "e2", "[\"sleep\",\"100\"]", &(struct rig_io){ 0 }));
+	rig_ok(rig_exec(r, "e2", "[\"sleep\",\"100\"]", &(struct rig_io){0}));
 	rig_ok(rig_state(r, "e2", &status, &pid));
 	assert_int_equal(status, CONTAINERD__V1__TYPES__STATUS__RUNNING);
-	assert_true(rig_exec(r, "e2", "[\"true\"]", &(struct rig_io){ 0 }) < 0);
+	assert_true(rig_exec(r, "e2", "[\"true\"]", &(struct rig_io){0}) < 0);
 	assert_int_equal(r->err.code, COR_ALREADY_EXISTS);
 	assert_true(rig_delete(r, "e2") < 0);
 	rig_ok(rig_kill(r, "e2", SIGTERM, false));
 	assert_int_equal(rig_wait(r, "e2"), 143);
 	assert_int_equal(rig_delete(r, "e2"), 143);
-	assert_true(rig_exec(r, "e3", "[\"nosuch\"]", &(struct rig_io){ 0 }) < 0);
-	assert_text(r->err.message, "OCI runtime exec failed: ");
-	assert_text(r->err.message, "nosuch");
+	assert_true(rig_exec(r, "e3", "[\"nosuch\"]", &(struct rig_io){0}) < 0);
+	rig_assert_text(r->err.message, "OCI runtime exec failed: ");
+	rig_assert_text(r->err.message, "nosuch");
 	assert_int_equal(rig_delete(r, "e3"), 255);
-	assert_true(rig_exec(r, "../x", "[\"true\"]", &(struct rig_io){ 0 }) < 0);
+	assert_true(rig_exec(r, "../x", "[\"true\"]", &(struct rig_io){0}) < 0);
 	assert_int_equal(r->err.code, COR_INVALID_ARGUMENT);
 	rig_ok(rig_kill(r, "", SIGKILL, false));
 	assert_int_equal(rig_wait(r, ""), 137);
-	assert_true(rig_exec(r, "e4", "[\"true\"]", &(struct rig_io){ 0 }) < 0);
+	assert_true(rig_exec(r, "e4", "[\"true\"]", &(struct rig_io){0}) < 0);
 	assert_int_equal(r->err.code, COR_FAILED_PRECONDITION);
 	assert_int_equal(rig_delete(r, ""), 137);
 }
@@ -199,11 +195,11 @@ static void fast_execs(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	for (int i = 0; i < 50; i++) {
 		char id[16];
 		(void)snprintf(id, sizeof(id), "e%d", i);
-		rig_ok(rig_exec(r, id, "[\"sh\",\"-c\",\"exit 4\"]", &(struct rig_io){ 0 }));
+		rig_ok(rig_exec(r, id, "[\"sh\",\"-c\",\"exit 4\"]", &(struct rig_io){0}));
 		assert_int_equal(rig_wait(r, id), 4);
 		assert_int_equal(rig_delete(r, id), 4);
 	}
@@ -216,8 +212,8 @@ static void init_dies_with_execs(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
-	rig_ok(rig_exec(r, "e1", "[\"sleep\",\"100\"]", &(struct rig_io){ 0 }));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	rig_ok(rig_exec(r, "e1", "[\"sleep\",\"100\"]", &(struct rig_io){0}));
 	rig_ok(rig_kill(r, "", SIGKILL, false));
 	assert_int_equal(rig_wait(r, ""), 137);
 	assert_int_equal(rig_wait(r, "e1"), 137);
@@ -231,9 +227,9 @@ static void host_pid_namespace(void **state)
 	r->host_pid = true;
 	rig_config(r, "sleep 200 & echo up; sleep 100", false);
 	_cleanup_free_ char *log = cor_asprintf("log://%s", rig_path(r, "log"));
-	rig_ok(rig_create(r, &(struct rig_io){ .out = log, .err = log }, true));
+	rig_ok(rig_create(r, &(struct rig_io){.out = log, .err = log}, true));
 	rig_wait_for(r, "log/current", "up");
-	rig_ok(rig_exec(r, "e1", "[\"sleep\",\"100\"]", &(struct rig_io){ 0 }));
+	rig_ok(rig_exec(r, "e1", "[\"sleep\",\"100\"]", &(struct rig_io){0}));
 	rig_ok(rig_state(r, "e1", NULL, &pid));
 	rig_ok(rig_kill(r, "", SIGKILL, false));
 	assert_int_equal(rig_wait(r, ""), 137); /* although the sleeping child holds the pipe */
@@ -246,7 +242,7 @@ static void kill_all(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "trap '' TERM; sleep 100 & wait; exit 3", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	rig_ok(rig_kill(r, "", SIGKILL, true));
 	assert_int_equal(rig_wait(r, ""), 137);
 	assert_int_equal(rig_delete(r, ""), 137);
@@ -259,14 +255,15 @@ static void pids(void **state)
 	Containerd__Task__V2__PidsRequest m = CONTAINERD__TASK__V2__PIDS_REQUEST__INIT;
 	m.id = (char *)(uintptr_t)RIG_ID;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
-	rig_ok(rig_exec(r, "e1", "[\"sleep\",\"100\"]", &(struct rig_io){ 0 }));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	rig_ok(rig_exec(r, "e1", "[\"sleep\",\"100\"]", &(struct rig_io){0}));
 	rig_ok(rig_call(r, "Pids", &m.base, &containerd__task__v2__pids_response__descriptor, &ret));
 	Containerd__Task__V2__PidsResponse *p = (Containerd__Task__V2__PidsResponse *)ret;
 	bool init = false, exec = false;
 	for (size_t i = 0; i < p->n_processes; i++) {
 		init |= p->processes[i]->pid == (uint32_t)r->pid && !p->processes[i]->info;
-		exec |= p->processes[i]->info && streq(p->processes[i]->info->type_url, "containerd.runc.v1.ProcessDetails");
+		exec |= p->processes[i]->info &&
+			streq(p->processes[i]->info->type_url, "containerd.runc.v1.ProcessDetails");
 	}
 	assert_true(init && exec);
 	protobuf_c_message_free_unpacked(ret, NULL);
@@ -282,14 +279,14 @@ static void pause_and_resume(void **state)
 	Containerd__Task__V2__PauseRequest m = CONTAINERD__TASK__V2__PAUSE_REQUEST__INIT;
 	m.id = (char *)(uintptr_t)RIG_ID;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	assert_true(rig_call(r, "Resume", &m.base, NULL, NULL) < 0);
 	rig_ok(rig_call(r, "Pause", &m.base, NULL, NULL));
 	rig_ok(rig_state(r, "", &status, NULL));
 	assert_int_equal(status, CONTAINERD__V1__TYPES__STATUS__PAUSED);
-	assert_true(rig_exec(r, "e1", "[\"true\"]", &(struct rig_io){ 0 }) < 0);
+	assert_true(rig_exec(r, "e1", "[\"true\"]", &(struct rig_io){0}) < 0);
 	assert_true(rig_delete(r, "") < 0);
-	assert_text(r->err.message, "paused");
+	rig_assert_text(r->err.message, "paused");
 	rig_ok(rig_call(r, "Resume", &m.base, NULL, NULL));
 	rig_ok(rig_state(r, "", &status, NULL));
 	assert_int_equal(status, CONTAINERD__V1__TYPES__STATUS__RUNNING);
@@ -305,7 +302,7 @@ static void shutdown_now(void **state)
 	Containerd__Task__V2__ShutdownRequest m = CONTAINERD__TASK__V2__SHUTDOWN_REQUEST__INIT;
 	m.id = (char *)(uintptr_t)RIG_ID;
 	rig_config(r, "sleep 100", false);
-	rig_ok(rig_create(r, &(struct rig_io){ 0 }, true));
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	rig_ok(rig_call(r, "Shutdown", &m.base, NULL, NULL));
 	rig_ok(rig_state(r, "", NULL, NULL)); /* it has a task */
 	m.now = true;
@@ -322,10 +319,23 @@ int main(int argc, char **argv)
 	}
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(create_start_wait_delete), T(delete_created), T(kill_created), T(exit_codes),	  T(signals),
-		T(wrong_states),	     T(no_such_command), T(no_such_runtime), T(fast_exits), T(exec_basics),
-		T(fast_execs),		     T(init_dies_with_execs), T(host_pid_namespace), T(kill_all), T(pids),
-		T(pause_and_resume),	     T(shutdown_now),
+		T(create_start_wait_delete),
+		T(delete_created),
+		T(kill_created),
+		T(exit_codes),
+		T(signals),
+		T(wrong_states),
+		T(no_such_command),
+		T(no_such_runtime),
+		T(fast_exits),
+		T(exec_basics),
+		T(fast_execs),
+		T(init_dies_with_execs),
+		T(host_pid_namespace),
+		T(kill_all),
+		T(pids),
+		T(pause_and_resume),
+		T(shutdown_now),
 	};
 	return cmocka_run_group_tests_name(runtime, tests, NULL, NULL);
 }
