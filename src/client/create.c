@@ -74,12 +74,10 @@ static int open_rootfs(struct builder *b, int *ret_fd, struct cor_error *err)
 static int build_spec(struct builder *b, json_t **ret, struct cor_error *err)
 {
 	_cleanup_close_ int rootfs = -1;
-	struct cor_spec_options so = b->o->spec;
 	int r = open_rootfs(b, &rootfs, err);
 	if (r < 0)
 		return r;
-	so.container_labels = &b->labels;
-	return cor_spec_build(&so, b->have_image ? &b->image.config : NULL, rootfs, ret, err);
+	return cor_spec_build(&b->o->spec, b->have_image ? &b->image.config : NULL, rootfs, ret, err);
 }
 
 static int record(struct builder *b, const json_t *spec, struct cor_container *ret, struct cor_error *err)
@@ -115,8 +113,15 @@ static int check(const struct cor_create_options *o, struct cor_error *err)
 	int r = cor_identifier_validate("container.ID", o->spec.id, err);
 	if (r < 0)
 		return r;
+	/* What the flags alone get wrong shows before anything is made. */
+	if (o->spec.rootfs && cor_strv_len(o->spec.args) == 0)
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "a command must be given with a custom rootfs");
+	r = cor_spec_check(&o->spec, err);
+	if (r < 0)
+		return r;
 	struct cor_any ignored = {0};
-	r = cor_runtime_options(o, &ignored, err); /* conflicts show before anything is made */
+	r = cor_runtime_options(o, &ignored, err);
 	cor_any_done(&ignored);
 	return r;
 }

@@ -30,17 +30,9 @@ int cor_labels_from_strv(char *const *args, struct cor_map *ret, struct cor_erro
 	return 0;
 }
 
-/* Reserved for containerd itself: an image must not steer the engine through its labels. */
-static bool is_reserved(const char *key)
-{
-	return cor_startswith(key, "containerd.io/") || cor_startswith(key, "io.cri-containerd");
-}
-
-static int merge(struct cor_map *dst, const struct cor_map *src, bool from_image_config)
+static int merge(struct cor_map *dst, const struct cor_map *src)
 {
 	for (size_t i = 0; i < src->n; i++) {
-		if (from_image_config && is_reserved(src->keys[i]))
-			continue;
 		/* Too long for a label: left out, not an error of the one who runs the image. */
 		if (cor_label_validate(src->keys[i], src->values[i], NULL) < 0)
 			continue;
@@ -60,11 +52,13 @@ int cor_container_labels(const struct cor_resolved_image *image, char *const *fl
 	if (image) {
 		const char *sig =
 			cor_empty(image->config.stop_signal) ? "SIGTERM" : image->config.stop_signal;
-		if (merge(&m, &image->config.labels, true) < 0 ||
-		    merge(&m, &image->image.labels, false) < 0 || cor_map_set(&m, STOP_SIGNAL_LABEL, sig) < 0)
+		r = cor_image_container_labels(&image->config.labels, &m, err);
+		if (r < 0)
+			return r;
+		if (merge(&m, &image->image.labels) < 0 || cor_map_set(&m, STOP_SIGNAL_LABEL, sig) < 0)
 			return cor_error_oom(err);
 	}
-	if (merge(&m, &cli, false) < 0)
+	if (merge(&m, &cli) < 0)
 		return cor_error_oom(err);
 	*ret = m;
 	m = (struct cor_map){0};

@@ -35,8 +35,6 @@ struct cor_spec_options {
 	uint64_t cpu_shares;
 	int64_t cpu_quota;   /* -1: not given */
 	uint64_t cpu_period; /* 0: not given */
-	const struct cor_map
-		*container_labels; /* final labels of the record (image config, image record, flags) */
 };
 
 /* ctr's default spec for linux (oci.GenerateSpec). Caller json_decref's. */
