@@ -70,8 +70,8 @@ int cor_logger_parse(const char *uri, char ***ret, struct cor_error *err)
 		if (n == 0)
 			continue;
 		int r = push_decoded(&argv, p, key, err);
-		if (r == 0 && eq && n > key + 1)
-			r = push_decoded(&argv, eq + 1, n - key - 1, err);
+		if (r == 0)
+			r = push_decoded(&argv, eq ? eq + 1 : "", eq ? n - key - 1 : 0, err);
 		if (r < 0)
 			return r;
 	}

@@ -9,7 +9,7 @@
  * it is ready, io->logger is its number. */
 int cor_logger_start(struct cor_io *io, const struct cor_io_request *req, const char *uri,
 		     struct cor_error *err);
-/* The URI's program and arguments, as an argv (strv). key and value follow each other; an empty value is left out. */
+/* The URI's program and arguments, as an argv (strv). key and value follow each other, an empty value too. */
 int cor_logger_parse(const char *uri, char ***ret, struct cor_error *err);
 
 #endif

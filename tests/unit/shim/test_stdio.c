@@ -192,7 +192,7 @@ static void binary_uri(void **state)
 	finish(r, 0);
 	rig_wait_for(r, "logged", "end\n");
 	_cleanup_free_ char *logged = rig_read(r, "logged");
-	assert_string_equal(logged, RIG_ID " " RIG_NS " key some value flag\nout\nerr\nend\n");
+	assert_string_equal(logged, RIG_ID " " RIG_NS " key some value flag \nout\nerr\nend\n");
 }
 
 static void fifos(void **state)
