@@ -224,20 +224,41 @@ int cor_task_bury_known(struct cor_engine *e, struct cor_engine_task *t, struct 
 	return r;
 }
 
+/* Whether a shim that closed a connection lives: one that is being torn down still takes connections for a moment, but
+ * does not answer. */
+static bool shim_lives(struct cor_engine *e, struct cor_engine_task *t)
+{
+	Containerd__Task__V2__ConnectRequest m = CONTAINERD__TASK__V2__CONNECT_REQUEST__INIT;
+	m.id = t->id;
+	struct cor_ttrpc_call call = {
+		.service = COR_TASK_SERVICE,
+		.method = "Connect",
+		.request = &m.base,
+		.timeout_ns = cor_task_timeout(e, COR_TASK_QUICK_NS),
+	};
+	for (int tries = 0; tries < 3; tries++) {
+		struct cor_ttrpc_client *c = NULL;
+		int fd = connect_shim(t->bundle_fd, NULL);
+		if (fd == -ECONNREFUSED)
+			return false;
+		if (fd < 0 || cor_ttrpc_client_new(fd, &c, NULL) < 0)
+			return true;
+		int r = cor_ttrpc_client_call(c, &call, NULL, NULL, NULL, NULL);
+		bool closed = r < 0 && cor_ttrpc_client_broken(c);
+		cor_ttrpc_client_free(c);
+		if (!closed)
+			return true;
+	}
+	return true;
+}
+
 int cor_task_after_failure(struct cor_engine *e, struct cor_engine_task *t, struct cor_task_conn *c_take,
 			   int r, struct cor_task_exit *ret_exit, struct cor_error *err)
 {
 	bool broken = cor_ttrpc_client_broken(c_take->client);
 	cor_task_release(t, c_take);
-	if (!broken)
+	if (!broken || shim_lives(e, t))
 		return r;
-	/* Closed: the shim has ended, or it only got rid of this connection. */
-	int fd = connect_shim(t->bundle_fd, NULL);
-	if (fd != -ECONNREFUSED) {
-		if (fd >= 0)
-			cor_close(fd);
-		return r;
-	}
 	return cor_task_bury_known(e, t, ret_exit, err);
 }
 
