@@ -36,8 +36,6 @@ static void engine_close(struct cor_services *s)
 	}
 	cor_store_free(e->store);
 	cor_meta_close(e->meta);
-	if (e->reserve_used)
-		cor_meta_reserve_refill(e->root_fd);
 	cor_strv_free(e->fresh);
 	cor_close(e->lease_fd);
 	cor_close(e->ns_state_fd);
@@ -53,10 +51,9 @@ static void engine_close(struct cor_services *s)
 }
 
 /* A directory with exactly this mode, also when an older version or somebody made it with another. */
-static int open_top(const char *path, mode_t mode, bool *ret_new, struct cor_error *err)
+static int open_top(const char *path, mode_t mode, struct cor_error *err)
 {
 	struct stat st;
-	*ret_new = fstatat(AT_FDCWD, path, &st, 0) < 0;
 	_cleanup_close_ int fd = cor_mkdir_p(path, mode, err);
 	if (fd < 0)
 		return fd;
@@ -67,13 +64,10 @@ static int open_top(const char *path, mode_t mode, bool *ret_new, struct cor_err
 
 static int open_directories(struct cor_engine *e, struct cor_error *err)
 {
-	bool fresh, ignored;
-	e->root_fd = open_top(e->root, 0700, &fresh, err);
+	e->root_fd = open_top(e->root, 0700, err);
 	if (e->root_fd < 0)
 		return e->root_fd;
-	if (fresh)
-		cor_meta_reserve_refill(e->root_fd);
-	e->state_fd = open_top(e->state, 0711, &ignored, err);
+	e->state_fd = open_top(e->state, 0711, err);
 	return e->state_fd;
 }
 
@@ -255,9 +249,17 @@ static int write_once(struct cor_engine *e, unsigned int flags, cor_engine_write
 int cor_engine_write(struct cor_engine *e, unsigned int flags, cor_engine_write_fn fn, void *arg,
 		     struct cor_error *err)
 {
-	int r = write_once(e, flags, fn, arg, err);
-	if (r == -ENOSPC && (flags & COR_WRITE_REMOVES) && cor_meta_reserve_release(e->root_fd)) {
-		e->reserve_used = true;
+	struct cor_meta *m;
+	int r = cor_engine_meta(e, &m, err);
+	if (r < 0)
+		return r;
+	bool low = cor_meta_space_low(m);
+	if (low && !(flags & COR_WRITE_REMOVES))
+		return cor_error_errno(err, ENOSPC, "write %s/%s", e->root, COR_META_FILE);
+	if (low)
+		(void)cor_meta_reserve_release(m);
+	r = write_once(e, flags, fn, arg, err);
+	if (r == -ENOSPC && (flags & COR_WRITE_REMOVES) && cor_meta_reserve_release(m)) {
 		cor_error_clear(err);
 		r = write_once(e, flags, fn, arg, err);
 	}

@@ -145,8 +145,8 @@ static int collect(struct cor_engine *e, bool dry_run, cor_gc_fn fn, void *data,
 {
 	struct gc gc = {.fn = fn, .data = data, .dry_run = dry_run};
 	int r = collect_once(e, &gc, err);
-	if (!dry_run)
-		cor_meta_reserve_refill(e->root_fd);
+	if (!dry_run && e->meta)
+		cor_meta_reserve_restore(e->meta);
 	return r < 0 ? r : 0;
 }
 

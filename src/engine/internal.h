@@ -47,8 +47,7 @@ struct cor_engine {
 	int lease_fd;             /* holds the lock of <root>/leases/<id> */
 	bool lease_recorded;      /* its row exists */
 
-	bool gc_wanted;    /* something was deleted that may have left garbage: collect at close */
-	bool reserve_used; /* make the reserve again at close */
+	bool gc_wanted; /* something was deleted that may have left garbage: collect at close */
 	/* Records made here without waiting for the disk ("container/<id>", "snapshot/<snapshotter>/<key>"): removed by this
 	 * process too, they never have to reach it (run --rm); otherwise close makes them durable. */
 	char **fresh;

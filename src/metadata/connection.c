@@ -105,23 +105,45 @@ static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct 
 
 int cor_meta_open(int dirfd, const char *path, struct cor_meta **ret, struct cor_error *err)
 {
-	int r = open_once(dirfd, path, ret, err);
 	/* Even opening takes a little space: the log's index is made anew by the first process. */
-	if (r == -ENOSPC && cor_meta_reserve_release(dirfd)) {
+	bool released = meta_space_low(dirfd) && meta_reserve_release(dirfd);
+	int r = open_once(dirfd, path, ret, err);
+	if (r == -ENOSPC && !released && (released = meta_reserve_release(dirfd))) {
 		cor_error_clear(err);
 		r = open_once(dirfd, path, ret, err);
 	}
+	if (r >= 0)
+		(*ret)->reserve_released = released;
 	return r;
 }
 
-static void copy_log_back(struct cor_meta *m)
+static void truncate_log(struct cor_meta *m)
 {
-	if (m->log_frames < LOG_FRAMES_MAX)
-		return;
 	/* Not now if somebody else is at it, or in the way. Truncated, for the next to open it would take an old log for a
 	 * new one: what has been copied back is known only while somebody has the database open. */
 	(void)sqlite3_busy_handler(m->db, NULL, NULL);
 	(void)sqlite3_wal_checkpoint_v2(m->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_busy_handler(m->db, wait_busy, NULL);
+}
+
+bool cor_meta_reserve_release(struct cor_meta *m)
+{
+	bool released = meta_reserve_release(m->dirfd);
+	m->reserve_released = m->reserve_released || released;
+	return released;
+}
+
+void cor_meta_reserve_restore(struct cor_meta *m)
+{
+	if (m->reserve_released)
+		truncate_log(m);
+	meta_reserve_refill(m->dirfd);
+	m->reserve_released = false;
+}
+
+bool cor_meta_space_low(const struct cor_meta *m)
+{
+	return meta_space_low(m->dirfd);
 }
 
 struct cor_meta *cor_meta_close(struct cor_meta *m)
@@ -130,9 +152,12 @@ struct cor_meta *cor_meta_close(struct cor_meta *m)
 		return NULL;
 	if (m->db) {
 		cor_meta_rollback(m);
+		if (m->reserve_released)
+			cor_meta_reserve_restore(m);
 		for (size_t i = 0; i < m->n_statements; i++)
 			(void)sqlite3_finalize(m->statements[i].stmt);
-		copy_log_back(m);
+		if (m->log_frames >= LOG_FRAMES_MAX)
+			truncate_log(m);
 		(void)sqlite3_close(m->db);
 	}
 	cor_close(m->dirfd);

@@ -23,6 +23,7 @@ struct cor_meta {
 	int synchronous; /* what the connection is set to: 1 NORMAL, 2 FULL, 0 not set yet */
 	int log_frames;  /* length of the log after the last commit here */
 	bool in_transaction;
+	bool reserve_released;
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -54,6 +55,11 @@ int meta_any(struct cor_meta *m, struct cor_error *err, const char *sql, const c
 const char *meta_text(sqlite3_stmt *stmt, int column);
 /* A column of JSON text into an empty map. DATA_LOSS when it is not what meta_bind writes. */
 int meta_map(struct cor_meta *m, sqlite3_stmt *stmt, int column, struct cor_map *ret, struct cor_error *err);
+
+/* reserve.c */
+bool meta_space_low(int dirfd);
+bool meta_reserve_release(int dirfd);
+void meta_reserve_refill(int dirfd);
 
 /* The schema of this program; PRAGMA user_version in the file. */
 #define COR_META_VERSION 1

@@ -47,10 +47,12 @@ bool cor_meta_in_transaction(const struct cor_meta *m);
 int cor_meta_sync(struct cor_meta *m, struct cor_error *err);
 
 /* A full disk must not keep anybody from deleting: <dir>/reserve holds space that is given back for that. */
-/* True when there was something to release; the failed transaction (-ENOSPC) is worth another try then. */
-bool cor_meta_reserve_release(int dirfd);
-/* Makes it again when it is missing; failure is no error. */
-void cor_meta_reserve_refill(int dirfd);
+/* True when there was something to release; the failed transaction (-ENOSPC) is worth another try then. The reserve is made
+ * again at close, or by _restore, from what has become free (the log is made short for it). */
+bool cor_meta_reserve_release(struct cor_meta *m);
+void cor_meta_reserve_restore(struct cor_meta *m);
+/* Hardly anything is free: only deletions should go on, after a release. */
+bool cor_meta_space_low(const struct cor_meta *m);
 
 /* ---- namespaces ---- */
 typedef int (*cor_meta_ns_fn)(const char *name, struct cor_map *labels, void *data);

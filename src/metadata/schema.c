@@ -75,5 +75,8 @@ int meta_schema(struct cor_meta *m, struct cor_error *err)
 		cor_meta_rollback(m);
 		return r;
 	}
-	return cor_meta_commit(m, err);
+	r = cor_meta_commit(m, err);
+	if (r >= 0)
+		meta_reserve_refill(m->dirfd);
+	return r;
 }
