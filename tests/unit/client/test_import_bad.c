@@ -273,6 +273,163 @@ static void test_rootfs_that_is_none(void **state)
 	int fd;
 
 	for (int i = 0; i < 200; i++)
+		for (int i = 0; i < 50; i++)
+			cor_buf_str(&text, "text that is no archive ");
+	tar_text(&other, "README", "hello");
+	tar_end(&other);
+	cor_buf_append(&xz,
+		       "\xfd"
+		       "7zXZ\0xxxxxxxxxxxxxxxx",
+		       20);
+	cor_buf_str(&empty, "");
+	import_fails(f->s, &empty, NULL, COR_INVALID_ARGUMENT, "unrecognized image format");
+	import_fails(f->s, &other, NULL, COR_INVALID_ARGUMENT, "unrecognized image format");
+	import_fails(f->s, &xz, NULL, COR_UNIMPLEMENTED, "unsupported compression xz");
+	import_fails(f->s, &text, NULL, COR_DATA_LOSS, "");
+}
+
+static void one_document(struct fixture *f, const struct test_image *im, const char *index,
+			 enum cor_code code, const char *message)
+{
+	_cleanup_buf_ struct cor_buf tar = {0};
+
+	tar_text(&tar, "oci-layout", LAYOUT);
+	tar_text(&tar, "index.json", index);
+	image_into(im, &tar);
+	tar_end(&tar);
+	import_fails(f->s, &tar, NULL, code, message);
+}
+
+static void test_bad_indexes(void **state)
+{
+	struct fixture *f = *state;
+	struct test_image im;
+
+	image_make(&im, &(struct bend){0});
+	one_document(f, &im, "{", COR_INVALID_ARGUMENT, "invalid JSON");
+	one_document(f, &im, "{\"manifests\":[]}", COR_INVALID_ARGUMENT, "the archive has no images");
+	one_document(f, &im, "{\"manifests\":[],\"layers\":[]}", COR_INVALID_ARGUMENT,
+		     "expected index but found manifest");
+	one_document(f, &im,
+		     "{\"manifests\":[{\"mediaType\":\"" COR_MT_OCI_MANIFEST
+		     "\",\"digest\":\"sha256:../../x\"}]}",
+		     COR_INVALID_ARGUMENT, "invalid checksum digest");
+	image_done(&im);
+}
+
+static void test_hybrid_manifest(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_buf_ struct cor_buf tar = {0};
+	struct test_image im;
+
+	image_make(&im, &(struct bend){.extra = ",\"manifests\":[]"});
+	layout_tar(&im, &tar);
+	import_fails(f->s, &tar, NULL, COR_INVALID_ARGUMENT, "expected manifest but found index");
+	image_done(&im);
+}
+
+static void test_wrong_size_in_descriptor(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *index = NULL;
+	struct test_image im;
+
+	image_make(&im, &(struct bend){0});
+	index = cor_asprintf("{\"manifests\":[{\"mediaType\":\"" COR_MT_OCI_MANIFEST
+			     "\",\"digest\":\"%s\",\"size\":7,\"annotations\":{\"" COR_ANNOTATION_REF
+			     "\":\"v\"}}]}",
+			     im.manifest.digest);
+	one_document(f, &im, index, COR_INVALID_ARGUMENT, "but its descriptor says 7");
+	image_done(&im);
+}
+
+static void test_oversized_index(void **state)
+{
+	struct fixture *f = *state;
+	size_t n = COR_IMPORT_JSON_MAX + 1000;
+	_cleanup_free_ char *index = malloc(n + 1);
+	struct test_image im;
+
+	memset(index, ' ', n);
+	index[n] = '\0';
+	image_make(&im, &(struct bend){0});
+	one_document(f, &im, index, COR_RESOURCE_EXHAUSTED, "index.json");
+	index[COR_MANIFEST_SIZE_MAX + 1] = '\0';
+	one_document(f, &im, index, COR_INVALID_ARGUMENT, "more than the limit");
+	image_done(&im);
+}
+
+/* Indexes that name the next one a hundred times each: 100^10 paths, ten documents. */
+static void test_index_explosion(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_buf_ struct cor_buf tar = {0};
+	struct blob chain[10] = {0};
+	struct test_image im;
+
+	image_make(&im, &(struct bend){0});
+	tar_text(&tar, "oci-layout", LAYOUT);
+	image_into(&im, &tar);
+	for (size_t i = 0; i < ARRAY_SIZE(chain); i++) {
+		_cleanup_free_ char *entry = i ? index_entry(&chain[i - 1], COR_MT_OCI_INDEX, "")
+					       : index_entry(&im.manifest, COR_MT_OCI_MANIFEST, "");
+
+		cor_buf_str(&chain[i].data, "{\"schemaVersion\":2,\"manifests\":[");
+		for (int j = 0; j < 100; j++)
+			cor_buf_printf(&chain[i].data, "%s%s", j ? "," : "", entry);
+		cor_buf_str(&chain[i].data, "]}");
+		blob_seal(&chain[i]);
+		blob_into(&chain[i], &tar);
+	}
+	tar_file(&tar, "index.json", chain[9].data.data, chain[9].data.len);
+	tar_end(&tar);
+	import_fails(f->s, &tar, NULL, COR_INVALID_ARGUMENT, "too many nested documents");
+	for (size_t i = 0; i < ARRAY_SIZE(chain); i++)
+		blob_done(&chain[i]);
+	image_done(&im);
+}
+
+static void test_docker_holes(void **state)
+{
+	static const char *const cases[][2] = {
+		{"[{\"Config\":\"c.json\",\"RepoTags\":[\"a\"],\"Layers\":[]}]",
+		 "image config \"c.json\": not found"},
+		{"[{\"Config\":\"ok.json\",\"RepoTags\":[\"a\"],\"Layers\":[\"x/layer.tar\"]}]",
+		 "layer \"x/layer.tar\": not found"},
+		{"[{\"Config\":\"loop\",\"RepoTags\":[\"a\"],\"Layers\":[]}]",
+		 "image config \"loop\": not found"},
+		{"[{\"Config\":\"../../../etc/passwd\",\"RepoTags\":[\"a\"],\"Layers\":[]}]",
+		 "not found in the archive"},
+		{"[{\"Config\":\"ok.json\",\"RepoTags\":[\"A/B\"],\"Layers\":[]}]", "must be lowercase"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_buf_ struct cor_buf tar = {0};
+		struct cor_error err = {0};
+
+		tar_text(&tar, "ok.json", "{\"architecture\":\"amd64\",\"os\":\"linux\"}");
+		tar_add(&tar, "loop", '2', "loop", NULL, 0);
+		tar_text(&tar, "manifest.json", cases[i][0]);
+		tar_end(&tar);
+		assert_true(import_buf(f->s, &tar, NULL, NULL, &err) < 0);
+		if (!strstr(err.message, cases[i][1]))
+			fail_msg("\"%s\" is not in \"%s\"", cases[i][1], err.message);
+		assert_store_empty(f->s);
+	}
+}
+
+static void test_rootfs_that_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct cor_import_options o = {.no_unpack = true};
+	_cleanup_buf_ struct cor_buf text = {0};
+	struct cor_error err = {0};
+	struct names names = {0};
+	int fd;
+
+	for (int i = 0; i < 200; i++)
 		cor_buf_str(&text, "no archive ");
 	fd = memfd_of(&text);
 	assert_true(cor_import_rootfs(f->s, fd, "x", &o, note_name, &names, &err) < 0);
