@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -132,11 +133,31 @@ static bool take_early(struct cor_shim *s, pid_t pid, struct cor_shim_exit *ret)
 	return false;
 }
 
-/* A child of ours that nobody has reaped: its number is its own (so an exit noted under that number is another's). */
-static bool is_our_child(int pidfd)
+static pid_t parent_of(pid_t pid)
+{
+	char name[32];
+	_cleanup_free_ char *text = NULL;
+	(void)snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	if (cor_read_file_at(AT_FDCWD, name, 4096, &text, NULL, NULL) < 0)
+		return 0;
+	char *p = strrchr(text, ')'); /* "pid (name) state parent …" */
+	return p && strlen(p) > 4 ? (pid_t)strtol(p + 4, NULL, 10) : 0;
+}
+
+/* A descendant of ours, not reaped: its number is its own, so an exit noted under that number is another's. Mostly a child; a
+ * runtime's helper may still be between us. */
+static bool is_ours(pid_t pid, int pidfd)
 {
 	siginfo_t si;
-	return waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return true;
+	pid_t self = getpid();
+	for (int depth = 0; pid > 1 && depth < 8; depth++) {
+		pid = parent_of(pid);
+		if (pid == self)
+			return true;
+	}
+	return false;
 }
 
 void cor_process_made(struct cor_shim_process *p, pid_t pid, enum cor_process_state state)
@@ -145,16 +166,15 @@ void cor_process_made(struct cor_shim_process *p, pid_t pid, enum cor_process_st
 	p->pid = pid;
 	p->state = state;
 	p->pidfd = cor_pidfd_open(pid);
-	bool ours = p->pidfd >= 0 && is_our_child(p->pidfd);
 	bool exited = take_early(p->shim, pid, &early);
-	if (ours) {
+	if (p->pidfd >= 0 && (!exited || is_ours(pid, p->pidfd))) {
 		if (p->retired)
 			(void)cor_pidfd_kill(p->pidfd, SIGKILL);
 		return;
 	}
 	if (exited)
 		cor_process_exited(p, early.status, early.at_ns);
-	else if (p->pidfd < 0)
+	else
 		cor_process_exited(p, 255 << 8, cor_now_ns()); /* gone, and not seen by us */
 }
 

@@ -61,7 +61,7 @@ static void copy_busybox(int rootfs)
 
 void rig_config_args(struct rig *r, const char *args, bool terminal)
 {
-	_cleanup_free_ char *rootfs = cor_asprintf("%s/rootfs", r->dir);
+	_cleanup_free_ char *rootfs = r->overlay ? strdup("rootfs") : cor_asprintf("%s/rootfs", r->dir);
 	_cleanup_free_ char *json = cor_asprintf(
 		"{\"ociVersion\":\"1.0.2\",\"process\":{\"terminal\":%s,\"user\":{\"uid\":0,\"gid\":0},"
 		"\"args\":%s,"
@@ -219,12 +219,17 @@ void rig_stop(struct rig *r)
 	assert_int_equal(cor_remove_tree_at(AT_FDCWD, r->dir, NULL), 0);
 }
 
-char *rig_read(struct rig *r, const char *name)
+char *rig_read_path(const char *path)
 {
 	char *text = NULL;
-	if (cor_read_file_at(AT_FDCWD, rig_path(r, name), 256 << 20, &text, NULL, NULL) < 0)
+	if (cor_read_file_at(AT_FDCWD, path, 256 << 20, &text, NULL, NULL) < 0)
 		return strdup("");
 	return text;
+}
+
+char *rig_read(struct rig *r, const char *name)
+{
+	return rig_read_path(rig_path(r, name));
 }
 
 void rig_wait_for(struct rig *r, const char *name, const char *text)

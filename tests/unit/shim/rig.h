@@ -30,6 +30,8 @@ struct rig {
 	int bundle_fd;
 	pid_t shim;
 	struct cor_ttrpc_client *client;
+	bool overlay;         /* the root file system comes as a mount */
+	const char *lower;    /* its lower directory, NULL: the usual one */
 	bool host_pid;        /* the container shares the host's pid namespace */
 	struct cor_error err; /* of the last call */
 	pid_t pid;            /* of init */
@@ -48,6 +50,7 @@ struct cor_ttrpc_client *rig_connect(struct rig *r);
 /* A path below dir; the result lives until the next call but seven. */
 const char *rig_path(struct rig *r, const char *name);
 char *rig_read(struct rig *r, const char *name);
+char *rig_read_path(const char *path);
 void rig_assert_text(const char *text, const char *part);
 /* Waits until the file holds text. */
 void rig_wait_for(struct rig *r, const char *name, const char *text);

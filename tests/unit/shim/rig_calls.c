@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -54,6 +55,8 @@ int rig_create(struct rig *r, const struct rig_io *io, bool start)
 {
 	Containerd__Task__V2__CreateTaskRequest m = CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
 	Google__Protobuf__Any options = GOOGLE__PROTOBUF__ANY__INIT;
+	Containerd__Types__Mount mount = CONTAINERD__TYPES__MOUNT__INIT, *mounts[] = {&mount};
+	_cleanup_strv_ char **opts = NULL;
 	uint8_t packed[64];
 	ProtobufCMessage *ret = NULL;
 	size_t n = strlen(r->runtime);
@@ -69,6 +72,19 @@ int rig_create(struct rig *r, const struct rig_io *io, bool start)
 	m.stdout = (char *)(uintptr_t)(io->out ? io->out : "");
 	m.stderr = (char *)(uintptr_t)(io->err ? io->err : "");
 	m.options = &options;
+	if (r->overlay) {
+		(void)mkdirat(AT_FDCWD, rig_path(r, "upper"), 0755);
+		(void)mkdirat(AT_FDCWD, rig_path(r, "work"), 0755);
+		(void)cor_strv_push_take(
+			&opts, cor_asprintf("lowerdir=%s", r->lower ? r->lower : rig_path(r, "rootfs")));
+		(void)cor_strv_push_take(&opts, cor_asprintf("upperdir=%s", rig_path(r, "upper")));
+		(void)cor_strv_push_take(&opts, cor_asprintf("workdir=%s", rig_path(r, "work")));
+		mount.type = mount.source = (char *)(uintptr_t) "overlay";
+		mount.options = opts;
+		mount.n_options = cor_strv_len(opts);
+		m.rootfs = mounts;
+		m.n_rootfs = 1;
+	}
 	int q = call_fds(r, start ? COR_SHIM_SERVICE : COR_TASK_SERVICE, start ? "Run" : "Create", &m.base,
 			 &containerd__task__v2__create_task_response__descriptor, io, &ret, io->ret_console);
 	if (q == 0) {

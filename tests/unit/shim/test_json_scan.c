@@ -21,8 +21,9 @@ static void assert_string(const char *p, const char *expected)
 
 static void members(void **state)
 {
-	static const char text[] = " { \"a\" : \"1\", \"b\":{\"a\":\"no\",\"c\":[1,{\"a\":2}]},\"s\\\"x\": true ,"
-				   "\"d\":\"}\\\"]\", \"c\":\"last\" }";
+	static const char text[] =
+		" { \"a\" : \"1\", \"b\":{\"a\":\"no\",\"c\":[1,{\"a\":2}]},\"s\\\"x\": true ,"
+		"\"d\":\"}\\\"]\", \"c\":\"last\" }";
 	(void)state;
 	assert_string(cor_scan_member(text, "a"), "1");
 	assert_string(cor_scan_member(text, "c"), "last");
@@ -69,7 +70,7 @@ static void numbers(void **state)
 {
 	uint64_t n = 7;
 	(void)state;
-	static const char *const bad[] = { "", "-1", "x", "1x", "1.5", "99999999999999999999999", "\"1\"" };
+	static const char *const bad[] = {"", "-1", "x", "1x", "1.5", "99999999999999999999999", "\"1\""};
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_true(cor_scan_number(bad[i], &n) < 0);
 	assert_int_equal(n, 7);
@@ -80,7 +81,8 @@ static void numbers(void **state)
 /* Every prefix and every single-byte change of a text: no look-up may leave it (the sanitizers watch). */
 static void broken_text(void **state)
 {
-	static const char text[] = "{\"linux\":{\"namespaces\":[{\"type\":\"pid\",\"path\":\"\\u00e9\"},{\"type\":\"x\"}]}}";
+	static const char text[] =
+		"{\"linux\":{\"namespaces\":[{\"type\":\"pid\",\"path\":\"\\u00e9\"},{\"type\":\"x\"}]}}";
 	static const char changes[] = "\"{}[]:,\\ u0";
 	(void)state;
 	for (size_t cut = 0; cut <= sizeof(text) - 1; cut++) {
@@ -104,7 +106,7 @@ static void broken_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(members), cmocka_unit_test(arrays),	  cmocka_unit_test(strings),
+		cmocka_unit_test(members), cmocka_unit_test(arrays),      cmocka_unit_test(strings),
 		cmocka_unit_test(numbers), cmocka_unit_test(broken_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

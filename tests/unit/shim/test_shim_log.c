@@ -56,7 +56,7 @@ static struct cor_shim_log *open_log(const char *name, uint64_t max)
 /* The text of a log as it was put in, of one stream; *ret_lines may be NULL. */
 static char *content(const char *log, const char *stream, size_t *ret_lines)
 {
-	struct cor_buf b = { 0 };
+	struct cor_buf b = {0};
 	size_t lines = 0;
 	for (const char *p = log; *p;) {
 		const char *end = strchr(p, '\n');
@@ -115,7 +115,7 @@ static void long_lines(void **state)
 static void any_chunks(void **state)
 {
 	struct cor_shim_log *l = open_log("log", 1 << 26);
-	struct cor_buf text = { 0 };
+	struct cor_buf text = {0};
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++)
 		(void)cor_buf_printf(&text, "%u%s", i * 2654435761u, i % 3 ? "\n" : "\n\n");
@@ -182,7 +182,8 @@ static void full_disk(void **state)
 	cor_shim_log_write(l, COR_STREAM_OUT, "after\n", 6);
 	cor_shim_log_close(l);
 	_cleanup_free_ char *log = read_log("small/log/current");
-	_cleanup_free_ char *expected = cor_asprintf("stderr F coracle: %zu log lines lost: no space left on device\n", 3000 - whole);
+	_cleanup_free_ char *expected =
+		cor_asprintf("stderr F coracle: %zu log lines lost: no space left on device\n", 3000 - whole);
 	assert_non_null(strstr(log, expected));
 	assert_non_null(strstr(log, " stdout F after\n"));
 	assert_int_equal(umount(small), 0);
@@ -191,7 +192,7 @@ static void full_disk(void **state)
 static void bad_directory(void **state)
 {
 	struct cor_shim_log *l = NULL;
-	struct cor_error err = { 0 };
+	struct cor_error err = {0};
 	(void)state;
 	assert_true(cor_shim_log_open("/proc/nonexistent/log", 4096, &l, &err) < 0);
 	assert_null(l);

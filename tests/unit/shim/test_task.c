@@ -296,6 +296,50 @@ static void pause_and_resume(void **state)
 	assert_int_equal(rig_delete(r, ""), 137);
 }
 
+/* The root file system is mounted for the container, and unmounted with it and after a failure. */
+static void rootfs_mounts(void **state)
+{
+	struct rig *r = *state;
+	r->overlay = true;
+	rig_run(r, "echo changed >/file; cat /file", 0);
+	_cleanup_free_ char *upper = rig_read(r, "upper/file");
+	assert_string_equal(upper, "changed\n");
+	rig_config_args(r, "[\"nosuch\"]", false);
+	assert_true(rig_create(r, &(struct rig_io){0}, true) < 0);
+	_cleanup_free_ char *mounts = rig_read_path("/proc/self/mountinfo");
+	assert_null(strstr(mounts, r->dir));
+	r->lower = "/nonexistent";
+	assert_true(rig_create(r, &(struct rig_io){0}, true) < 0);
+	rig_assert_text(r->err.message, "mount root file system");
+	r->lower = NULL;
+	rig_run(r, "cat /file; exit 2", 2);
+}
+
+static void update(void **state)
+{
+	struct rig *r = *state;
+	Containerd__Task__V2__UpdateTaskRequest m = CONTAINERD__TASK__V2__UPDATE_TASK_REQUEST__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	static const char json[] = "{\"pids\":{\"limit\":77}}";
+	m.id = (char *)(uintptr_t)RIG_ID;
+	rig_config(r, "sleep 100", false);
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	assert_true(rig_call(r, "Update", &m.base, NULL, NULL) < 0);
+	assert_int_equal(r->err.code, COR_INVALID_ARGUMENT);
+	any.value = (ProtobufCBinaryData){.len = sizeof(json) - 1, .data = (uint8_t *)(uintptr_t)json};
+	m.resources = &any;
+	rig_ok(rig_call(r, "Update", &m.base, NULL, NULL));
+	_cleanup_free_ char *v1 =
+		cor_asprintf("/sys/fs/cgroup/pids/cor-shim-test/%s/pids.max", r->dir + strlen("/tmp/"));
+	_cleanup_free_ char *v2 =
+		cor_asprintf("/sys/fs/cgroup/cor-shim-test/%s/pids.max", r->dir + strlen("/tmp/"));
+	_cleanup_free_ char *one = rig_read_path(v1), *two = rig_read_path(v2);
+	assert_true(streq(one, "77\n") || streq(two, "77\n"));
+	rig_ok(rig_kill(r, "", SIGKILL, false));
+	assert_int_equal(rig_wait(r, ""), 137);
+	assert_int_equal(rig_delete(r, ""), 137);
+}
+
 static void shutdown_now(void **state)
 {
 	struct rig *r = *state;
@@ -335,6 +379,8 @@ int main(int argc, char **argv)
 		T(kill_all),
 		T(pids),
 		T(pause_and_resume),
+		T(rootfs_mounts),
+		T(update),
 		T(shutdown_now),
 	};
 	return cmocka_run_group_tests_name(runtime, tests, NULL, NULL);
