@@ -128,8 +128,8 @@ void cor_task_initial_size(struct cor_services *s, const char *id, const char *e
 
 /* ---- task_runtime.c: which runtime, with which options ---- */
 struct cor_task_runtime {
-	char *binary; /* absolute path of the OCI runtime */
-	char *root;   /* as in the options: the shim adds the namespace */
+	char *binary;     /* absolute path of the OCI runtime */
+	char *root;       /* as in the options: the shim adds the namespace */
 	uint8_t *options; /* packed containerd.runc.v1.Options */
 	size_t options_len;
 };
@@ -144,7 +144,8 @@ int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret);
 
 /* Makes, fills, locks and names the bundle; *ret_listen is the socket for the shim. -EEXIST: `task X: already exists`.
  * Returns the descriptor of the locked directory. */
-int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec, int *ret_listen, struct cor_error *err);
+int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec, int *ret_listen,
+		    struct cor_error *err);
 /* Waits for the lock of a bundle. -ENOENT (no error text) when the bundle was removed meanwhile. */
 int cor_bundle_lock(int bundle_fd);
 void cor_bundle_unlock(int bundle_fd);

@@ -199,18 +199,20 @@ static int read_frame(struct cor_ttrpc_client *c, struct cor_ttrpc_frame *f, int
 {
 	uint8_t small[512];
 	_cleanup_free_ uint8_t *large = NULL;
+	bool wait = true; /* the answer is hardly there yet; what follows its header is */
 	int r;
 	while ((r = cor_ttrpc_parser_next(&c->in, f, err)) == 0) {
 		size_t need = MIN(cor_ttrpc_parser_need(&c->in), (size_t)READ_CHUNK);
 		if (need > sizeof(small) && !large && !(large = malloc(READ_CHUNK)))
 			return cor_error_oom(err);
 		uint8_t *buf = large ? large : small;
-		r = wait_for(c, POLLIN, deadline, err);
+		r = wait ? wait_for(c, POLLIN, deadline, err) : 0;
 		if (r < 0)
 			return r;
 		size_t got = COR_SOCKET_FDS_MAX - c->nfds;
 		ssize_t n = cor_recv_fds(c->sock, buf, need, c->fds + c->nfds, &got);
-		if (n == -EAGAIN)
+		wait = n == -EAGAIN;
+		if (wait)
 			continue;
 		if (n == 0 || n == -ECONNRESET)
 			return closed(c, err);
