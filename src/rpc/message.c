@@ -11,7 +11,7 @@
 
 struct budget {
 	size_t left;
-	bool exceeded;
+	bool exceeded, no_memory;
 };
 
 static void *counted_alloc(void *data, size_t n)
@@ -22,7 +22,10 @@ static void *counted_alloc(void *data, size_t n)
 		return NULL;
 	}
 	b->left -= n;
-	return malloc(n ? n : 1);
+	void *p = malloc(n ? n : 1);
+	if (!p)
+		b->no_memory = true;
+	return p;
 }
 
 static void counted_free(void *data, void *p)
@@ -39,6 +42,8 @@ int cor_message_unpack(const ProtobufCMessageDescriptor *type, const void *data,
 	ProtobufCMessage *m = protobuf_c_message_unpack(type, &alloc, n, data);
 	if (!m && budget.exceeded)
 		return cor_error_set(err, COR_RESOURCE_EXHAUSTED, "%s: message too large", type->name);
+	if (!m && budget.no_memory)
+		return cor_error_oom(err);
 	if (!m)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "%s: malformed message", type->name);
 	*ret = m;
