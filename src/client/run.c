@@ -135,7 +135,9 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	if (o->rm && o->task.detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
-	int r = cor_create_container(s, &o->create, &c, err);
+	struct cor_create_options create = o->create;
+	create.check_command = true;
+	int r = cor_create_container(s, &create, &c, err);
 	if (r < 0)
 		return r;
 	r = cor_run_task(s, &c, &o->task, ret_status, err);

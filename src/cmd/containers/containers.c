@@ -90,7 +90,7 @@ static int run_list(struct cor_context *ctx, const void *options, int argc, char
 	const struct list_flags *f = options;
 	struct cor_services *s;
 	_cleanup_filter_ struct cor_filter *filter = NULL;
-	struct listing l = { .table = COR_TABLE(4, 4), .out = f->quiet ? ctx->out : NULL };
+	struct listing l = {.table = COR_TABLE(4, 4), .out = f->quiet ? ctx->out : NULL};
 	int r = cor_filter_parse(args, &filter, err);
 	if (r >= 0)
 		r = cor_context_services(ctx, &s, err);

@@ -116,8 +116,14 @@ static int run_delete(struct cor_context *ctx, const void *options, int argc, ch
 			*err = e;
 		first = first < 0 ? first : r;
 	}
-	/* As ctr: the exit code of a single task is the command's. */
-	return first < 0 ? first : argc == 1 ? (int)ended.status : 0;
+	if (first < 0)
+		return first;
+	/* As ctr: an exec's exit code is the command's; a container's is only told. */
+	if (f->exec_id)
+		return (int)ended.status;
+	if (argc == 1 && ended.status)
+		cor_warn("task %s exit with non-zero exit code %u", args[0], ended.status);
+	return 0;
 }
 
 const struct cor_command cor_cmd_tasks_delete = {
