@@ -14,7 +14,7 @@
  * Invariants:
  *  1. The lock of a bundle is flock on the directory. A bundle gets its name while its creator holds the lock and its
  *     socket listens, by a rename that never replaces: of two creators of one id, one wins.
- *  2. A bundle is removed last: its name is free only when shim, container, mounts and cgroup are gone.
+ *  2. Bundles are removed by holders of their lock only, and last: a name is free only when shim, container, mounts and cgroup are gone.
  *  3. One connection carries one call at a time; one that waits for an exit (a watch) carries nothing else, so that its
  *     descriptor is readable exactly when the exit, or the end of the shim, is there.
  *  4. A connection that was given a terminal is kept as long as the engine is open: the shim takes the terminal back when
@@ -149,7 +149,7 @@ int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec, int 
 /* Waits for the lock of a bundle. -ENOENT (no error text) when the bundle was removed meanwhile. */
 int cor_bundle_lock(int bundle_fd);
 void cor_bundle_unlock(int bundle_fd);
-/* Unmounts what the shim left mounted and removes the directory. */
+/* Unmounts what the shim left mounted and removes the directory, whose lock the caller holds. */
 int cor_bundle_remove(struct cor_engine *e, const char *id, int bundle_fd, struct cor_error *err);
 /* Removes what interrupted creators left: called with a name that begins with a dot. */
 void cor_bundle_reap(struct cor_engine *e, const char *name);

@@ -61,7 +61,13 @@ static int remove_bundle(struct cor_engine *e, const char *id, bool with_shim, s
 	/* The shim goes while its directory is being removed. */
 	if (with_shim)
 		shut_down(t);
-	r = cor_bundle_remove(e, id, t->bundle_fd, err);
+	/* Under the lock, so that the name is this bundle's: somebody who found the shim gone may be faster, and the next
+	 * creator too. */
+	r = cor_bundle_lock(t->bundle_fd);
+	if (r == 0)
+		r = cor_bundle_remove(e, id, t->bundle_fd, err);
+	else
+		r = r == -ENOENT ? 0 : cor_error_errno(err, r, "lock bundle of task %s", id);
 	if (with_shim)
 		cor_shim_end(t, SHIM_END_NS);
 	cor_task_forget(e, t);

@@ -728,6 +728,55 @@ static void removed_by_somebody_else(void **state)
 	assert_int_equal(wait_exit(r, NULL), 0);
 }
 
+static int count_any(const struct cor_task *t, void *data)
+{
+	(void)t;
+	++*(int *)data;
+	return 0;
+}
+
+/* Others look on while tasks come and go under one name; none of them may take a new bundle for a dead one. */
+static void rounds_while_others_look(void **state)
+{
+	struct rig *r = *state;
+	pid_t lookers[3];
+	int ready[2];
+	set_script(r, "[\"true\"]", false);
+	assert_int_equal(cor_pipe(ready), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(lookers); i++) {
+		lookers[i] = fork();
+		if (lookers[i] == 0) {
+			struct cor_services *s = open_engine(r, 0);
+			(void)!write(ready[1], "x", 1);
+			for (;;) {
+				struct cor_task t = {0};
+				int n = 0;
+				if (s->tasks->state(s, "c1", NULL, &t, NULL) == 0)
+					cor_task_done(&t);
+				(void)s->tasks->walk(s, count_any, &n, NULL);
+			}
+		}
+	}
+	char b[3];
+	assert_int_equal(cor_read_full(ready[0], b, 3), 3);
+	for (int i = 0; i < 25; i++) {
+		struct cor_task_exit e;
+		OK(r, create(r, no_io, i % 2, NULL));
+		OK(r, r->s->tasks->start(r->s, "c1", NULL, NULL, &r->err));
+		assert_int_equal(wait_exit(r, NULL), 0);
+		OK(r, r->s->tasks->remove(r->s, "c1", NULL, &e, &r->err));
+		assert_int_equal(e.status, 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(lookers); i++) {
+		int status;
+		kill(lookers[i], SIGKILL);
+		assert_int_equal(cor_wait_exit(lookers[i], &status), 0);
+		assert_int_equal(status, 137); /* it was still looking */
+	}
+	cor_close(ready[0]);
+	cor_close(ready[1]);
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -749,6 +798,7 @@ int main(int argc, char **argv)
 		TEST(reboot_means_absent),
 		TEST(rounds_leak_nothing),
 		TEST(removed_by_somebody_else),
+		TEST(rounds_while_others_look),
 	};
 	_cleanup_free_ char *path = NULL;
 	if (argc > 1)
