@@ -61,7 +61,10 @@ static int configure(struct cor_meta *m, struct cor_error *err)
 	(void)sqlite3_busy_handler(m->db, wait_busy, NULL);
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	/* Our schema has tables and indexes only; a file that has more is not ours. */
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	(void)sqlite3_file_control(m->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &yes);
 	(void)sqlite3_limit(m->db, SQLITE_LIMIT_LENGTH, 64 << 20);
 	/* Also replaces the automatic checkpoint, which would happen in the middle of a command. */
