@@ -146,6 +146,20 @@ static bool is_locked(int dirfd)
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+/* A writer was killed before it had named its ingest: nobody could ever abort it. One that is at it holds the lock. */
+static void reap_nameless(struct cor_store *s, const char *name)
+{
+	_cleanup_close_ int dir = -1, lock = -1;
+	struct status st;
+
+	if (cor_ingest_lock(s, name, false, false, &dir, &lock, NULL) < 0)
+		return;
+	if (read_status(dir, &st) == 0)
+		free(st.ref);
+	else
+		(void)cor_ingest_remove(s, name, dir, NULL);
+}
+
 int cor_store_ingest_walk(struct cor_store *s,
 			  int (*fn)(const char *ref, int64_t offset, int64_t total, int64_t started_ns,
 				    int64_t updated_ns, bool locked, void *data),
@@ -167,8 +181,12 @@ int cor_store_ingest_walk(struct cor_store *s,
 		if (e->d_name[0] == '.')
 			continue;
 		dir = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (dir < 0 || read_status(dir, &st) < 0)
+		if (dir < 0)
 			continue;
+		if (read_status(dir, &st) < 0) {
+			reap_nameless(s, e->d_name);
+			continue;
+		}
 		r = fn(st.ref, st.offset, st.total, st.started_ns, st.updated_ns, is_locked(dir), data);
 		free(st.ref);
 		if (r != 0)

@@ -284,6 +284,20 @@ static void test_abort(void **state)
 	assert_ingest_dir_empty(f);
 }
 
+/* Killed between making the directory and naming it. */
+static void test_nameless_ingest_is_reaped(void **state)
+{
+	struct fixture *f = *state;
+	char name[COR_DIGEST_MAX], path[200];
+
+	cor_digest_of("a", 1, name);
+	snprintf(path, sizeof(path), "ingest/%s", cor_digest_hex(name));
+	assert_int_equal(mkdirat(f->dirfd, path, 0700), 0);
+	snprintf(path, sizeof(path), "ingest/%s/lock", cor_digest_hex(name));
+	assert_int_equal(cor_close(openat(f->dirfd, path, O_CREAT | O_RDWR, 0600)), -1);
+	assert_ingest_dir_empty(f);
+}
+
 static void test_bad_names(void **state)
 {
 	struct fixture *f = *state;
@@ -442,6 +456,7 @@ int main(void)
 		T(test_truncate),
 		T(test_one_writer_per_ref),
 		T(test_abort),
+		T(test_nameless_ingest_is_reaped),
 		T(test_bad_names),
 		T(test_walk_and_remove),
 		T(test_store_lock),
