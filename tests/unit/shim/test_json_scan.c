@@ -94,8 +94,8 @@ static void broken_text(void **state)
 				copy[cut / 2] = changes[c];
 			const char *list = cor_scan_member(cor_scan_member(copy, "linux"), "namespaces");
 			for (const char *ns = cor_scan_first(list); ns; ns = cor_scan_next(ns)) {
-				_cleanup_free_ char *type = cor_scan_string(cor_scan_member(ns, "type"));
-				_cleanup_free_ char *path = cor_scan_string(cor_scan_member(ns, "path"));
+				free(cor_scan_string(cor_scan_member(ns, "type")));
+				free(cor_scan_string(cor_scan_member(ns, "path")));
 				uint64_t n;
 				(void)cor_scan_number(ns, &n);
 			}

@@ -150,9 +150,9 @@ static void rotation(void **state)
 	_cleanup_free_ char *both = cor_asprintf("%s%s", one, current);
 	_cleanup_free_ char *text = content(both, "stdout", NULL);
 	/* Consecutive, up to the last. */
-	int first = atoi(text + strlen("line ")), next = first;
+	long next = strtol(text + strlen("line "), NULL, 10);
 	for (char *q = text; *q; q = strchr(q, '\n') + 1)
-		assert_int_equal(atoi(q + strlen("line ")), next++);
+		assert_int_equal(strtol(q + strlen("line "), NULL, 10), next++);
 	assert_int_equal(next, 1000);
 }
 
@@ -167,7 +167,6 @@ static void full_disk(void **state)
 	assert_int_equal(mkdir(small, 0700), 0);
 	assert_int_equal(mount("tmpfs", small, "tmpfs", 0, "size=64k"), 0);
 	struct cor_shim_log *l = open_log("small/log", 1 << 20);
-	_cleanup_free_ char *filler = path("small/filler");
 	char line[64];
 	for (int i = 0; i < 3000; i++) {
 		int n = snprintf(line, sizeof(line), "line %d\n", i);
@@ -176,6 +175,7 @@ static void full_disk(void **state)
 	_cleanup_free_ char *before = read_log("small/log/current");
 	size_t whole;
 	_cleanup_free_ char *text = content(before, "stdout", &whole); /* asserts whole lines */
+	assert_true(cor_startswith(text, "line 0\nline 1\n"));
 	assert_true(whole > 100 && whole < 3000);
 	/* Room again: the gap is reported, then it goes on. */
 	assert_int_equal(mount("tmpfs", small, "tmpfs", MS_REMOUNT, "size=1m"), 0);

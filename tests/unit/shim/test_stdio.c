@@ -236,6 +236,7 @@ static void fifo_terminal(void **state)
 	_cleanup_close_ int in = openat(AT_FDCWD, in_path, O_WRONLY | O_CLOEXEC);
 	_cleanup_close_ int out = openat(AT_FDCWD, out_path, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *a = read_until(out, "ready");
+	rig_assert_text(a, "ready");
 	assert_int_equal(cor_write_full(in, "word\n", 5), 0);
 	_cleanup_free_ char *b = read_until(out, "got word");
 	(void)usleep(300000); /* FIFO full: the terminal waits, nothing is lost */
@@ -293,6 +294,7 @@ static void console_owner_dies(void **state)
 	rig_ok(rig_create(r, &(struct rig_io){.out = "console:", .terminal = true, .ret_console = &master},
 			  true));
 	_cleanup_free_ char *a = read_until(master, "first");
+	rig_assert_text(a, "first");
 	cor_close(master);
 	cor_ttrpc_client_free(r->client);
 	r->client = other;
@@ -374,6 +376,7 @@ static void attach_framed(void **state)
 	assert_int_equal(cor_write_full(slow, "again\n", 6), 0);
 	assert_int_equal(rig_wait(r, ""), 0);
 	_cleanup_free_ char *rest = read_until(quick, NULL);
+	rig_assert_text(rest, "bye\n");
 	assert_int_equal(rig_delete(r, ""), 0);
 	cor_close(slow);
 	cor_close(quick);
