@@ -78,6 +78,7 @@ int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, js
 
 struct cor_task_options {
 	bool detach, null_io, no_pivot, tty;
+	bool ephemeral; /* the root file system goes with the task: what is written to it need never reach the disk */
 	const char *log_uri, *fifo_dir, *pid_file;
 };
 /* Creates and starts the container's task with the caller's stdio, forwards signals, waits (unless detach).

@@ -31,6 +31,18 @@ static int open_terminal(struct session *ss, struct cor_error *err)
 	return cor_terminal_open(&ss->terminal, err);
 }
 
+/* An overlay's unmount writes out the whole file system that its upper directory is on. For a container that is removed
+ * with its task that is for nothing: "volatile" (Linux 5.10) leaves it out. */
+static int make_volatile(struct cor_mounts *rootfs)
+{
+	for (size_t i = 0; i < rootfs->n; i++)
+		if (streq(rootfs->items[i].type, "overlay") &&
+		    cor_mount_option(&rootfs->items[i], "upperdir") &&
+		    cor_strv_push(&rootfs->items[i].options, "volatile") < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 static int create_and_start(struct session *ss, const struct cor_container *c, struct cor_error *err)
 {
 	struct cor_services *s = ss->s;
@@ -40,6 +52,8 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		r = s->snapshots->mounts(s, c->snapshotter, c->snapshot_key, &rootfs, err);
 		if (r < 0)
 			return r;
+		if (ss->o->ephemeral && make_volatile(&rootfs) < 0)
+			return cor_error_oom(err);
 	}
 	struct cor_task_create req = {
 		.id = c->id,
@@ -140,7 +154,9 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	int r = cor_create_container(s, &create, &c, err);
 	if (r < 0)
 		return r;
-	r = cor_run_task(s, &c, &o->task, ret_status, err);
+	struct cor_task_options task = o->task;
+	task.ephemeral = o->rm;
+	r = cor_run_task(s, &c, &task, ret_status, err);
 	if (r < 0)
 		/* The first error is the one to tell; what cannot be undone is kept for `containers delete` and gc. */
 		(void)cor_delete_container(s, c.id, false, &ignored);
