@@ -17,7 +17,8 @@ int cor_json_parse(const char *text, size_t len, const char *what, json_t **ret,
 
 	j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
 	if (!j) {
-		if (json_error_code(&e) == json_error_out_of_memory)
+		/* Where an allocation fails Jansson does not always say so, but then it says nothing. */
+		if (json_error_code(&e) == json_error_out_of_memory || !e.text[0])
 			return cor_error_oom(err);
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "%s: invalid JSON: line %d column %d: %s",
 				     what, e.line, e.column, e.text);
