@@ -66,10 +66,10 @@ static int remove_node(struct cor_meta *m, const struct node *n, struct cor_erro
 static bool mark(struct graph *g)
 {
 	graph_mark_from(g, NODE_IMAGE);
-	for (struct node *n = g->nodes; n; n = n->hh.next)
+	for (struct node *n = g->nodes; n; n = n->all)
 		n->committed = n->committed && !node_alive(n);
 	graph_mark_all(g);
-	for (struct node *n = g->nodes; n; n = n->hh.next)
+	for (struct node *n = g->nodes; n; n = n->all)
 		if (n->kind == NODE_SNAPSHOT && n->committed && node_alive(n))
 			return true;
 	return false;
@@ -77,7 +77,7 @@ static bool mark(struct graph *g)
 
 static int note_ingests(struct gc *gc, struct graph *g)
 {
-	for (struct node *n = g->nodes; n; n = n->hh.next)
+	for (struct node *n = g->nodes; n; n = n->all)
 		if (n->kind == NODE_INGEST && node_alive(n) &&
 		    cor_strv_push_take(&gc->leased_ingests, cor_asprintf("%s/%s", n->ns, n->id)) < 0)
 			return -ENOMEM;
@@ -104,7 +104,7 @@ static int collect_records(struct cor_engine *e, struct cor_meta *m, void *arg, 
 		return r;
 	int64_t pinned = mark(&g), was = 0;
 	r = note_ingests(gc, &g);
-	for (struct node *n = g.nodes; n && r >= 0; n = n->hh.next) {
+	for (struct node *n = g.nodes; n && r >= 0; n = n->all) {
 		if (!is_garbage(n))
 			continue;
 		r = note_garbage(gc, n);

@@ -31,38 +31,73 @@ static char *make_key(enum node_kind kind, const char *ns, const char *snapshott
 	return key;
 }
 
+static size_t bucket_of(const char *key, size_t len, size_t n_buckets)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)key[i]) * 0x100000001b3u;
+	return (size_t)(h ^ (h >> 29)) & (n_buckets - 1);
+}
+
+static struct node *look_up(struct graph *g, const char *key, size_t len)
+{
+	struct node *n = g->n_buckets ? g->buckets[bucket_of(key, len, g->n_buckets)] : NULL;
+	while (n && (n->key_len != len || memcmp(n->key, key, len) != 0))
+		n = n->same;
+	return n;
+}
+
+static int grow_buckets(struct graph *g)
+{
+	size_t n = g->n_buckets ? g->n_buckets * 2 : 256;
+	struct node **buckets = cor_new0(struct node *, n);
+	if (!buckets)
+		return -ENOMEM;
+	for (struct node *x = g->nodes; x; x = x->all) {
+		struct node **at = &buckets[bucket_of(x->key, x->key_len, n)];
+		x->same = *at;
+		*at = x;
+	}
+	free(g->buckets);
+	g->buckets = buckets;
+	g->n_buckets = n;
+	return 0;
+}
+
 struct node *graph_find(struct graph *g, enum node_kind kind, const char *ns, const char *snapshotter,
 			const char *id)
 {
 	size_t len;
 	_cleanup_free_ char *key = make_key(kind, ns, snapshotter, id, &len);
-	struct node *n = NULL;
-	if (key)
-		HASH_FIND(hh, g->nodes, key, len, n);
-	return n;
+	return key ? look_up(g, key, len) : NULL;
 }
 
 struct node *graph_node(struct graph *g, enum node_kind kind, const char *ns, const char *snapshotter,
 			const char *id)
 {
 	size_t len;
-	struct node *n = NULL;
 	_cleanup_free_ char *key = make_key(kind, ns, snapshotter, id, &len);
-	if (!key)
-		return NULL;
-	HASH_FIND(hh, g->nodes, key, len, n);
-	if (n)
+	struct node *n = key ? look_up(g, key, len) : NULL;
+	if (n || !key)
 		return n;
+	if (g->n_nodes >= g->n_buckets && grow_buckets(g) < 0)
+		return NULL;
 	n = calloc(1, sizeof(*n) + len);
 	if (!n)
 		return NULL;
 	memcpy(n->key, key, len);
+	n->key_len = len;
 	n->kind = kind;
 	n->ns = n->key + 1;
 	n->snapshotter = n->ns + strlen(n->ns) + 1;
 	n->id = n->snapshotter + strlen(n->snapshotter) + 1;
 	n->size = -1;
-	HASH_ADD(hh, g->nodes, key, len, n);
+	struct node **at = &g->buckets[bucket_of(key, len, g->n_buckets)];
+	n->same = *at;
+	*at = n;
+	n->all = g->nodes;
+	g->nodes = n;
+	g->n_nodes++;
 	return n;
 }
 
@@ -80,14 +115,14 @@ int graph_link(struct node *from, struct node *to, const char *reason, bool stru
 
 void graph_done(struct graph *g)
 {
-	struct node *n, *next;
-	HASH_ITER (hh, g->nodes, n, next) {
-		HASH_DEL(g->nodes, n);
+	for (struct node *n = g->nodes, *next; n; n = next) {
+		next = n->all;
 		for (size_t i = 0; i < n->n_edges; i++)
 			free(n->edges[i].reason);
 		free(n->edges);
 		free(n);
 	}
+	free(g->buckets);
 	g->leases_fd = cor_close(g->leases_fd);
 }
 
@@ -258,7 +293,7 @@ static void drain(struct graph *g)
 
 void graph_mark_from(struct graph *g, enum node_kind kind)
 {
-	for (struct node *n = g->nodes; n; n = n->hh.next)
+	for (struct node *n = g->nodes; n; n = n->all)
 		if (n->kind == kind && n->root && n->exists)
 			reach(g, n, false, NULL, "");
 	drain(g);

@@ -10,8 +10,6 @@
 #ifndef COR_ENGINE_GRAPH_H
 #define COR_ENGINE_GRAPH_H
 
-#include <uthash.h>
-
 #include "engine/internal.h"
 
 enum node_kind { NODE_IMAGE, NODE_CONTAINER, NODE_LEASE, NODE_CONTENT, NODE_SNAPSHOT, NODE_INGEST };
@@ -23,7 +21,8 @@ struct edge {
 	bool structural; /* followed from a flat lease too */
 };
 struct node {
-	UT_hash_handle hh;
+	struct node *all;  /* next of all nodes, in no order */
+	struct node *same; /* next in the hash bucket */
 	enum node_kind kind;
 	char *ns, *snapshotter, *id; /* snapshotter "" but for snapshots */
 	bool exists;                 /* has a record; others are only referred to */
@@ -40,10 +39,13 @@ struct node {
 	struct node *via; /* who marked it, NULL: a root */
 	const char *via_reason;
 	struct node *next; /* in the queue */
-	char key[];        /* kind, ns, snapshotter, id with NULs between */
+	size_t key_len;
+	char key[]; /* kind, ns, snapshotter, id with NULs between */
 };
 struct graph {
-	struct node *nodes;        /* uthash */
+	struct node *nodes;    /* all of them */
+	struct node **buckets; /* by key */
+	size_t n_nodes, n_buckets;
 	struct node *head, **tail; /* queue of marking */
 	int64_t now_ns;
 	struct cor_engine *e;

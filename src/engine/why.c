@@ -10,7 +10,7 @@ static struct node *pick(struct graph *g, const char *ns, const char *id)
 {
 	struct node *best = NULL;
 	int best_rank = -1;
-	for (struct node *n = g->nodes; n; n = n->hh.next) {
+	for (struct node *n = g->nodes; n; n = n->all) {
 		if (!n->exists || !streq(n->id, id))
 			continue;
 		int rank = (streq(n->ns, ns) ? 2 : 0) + (node_alive(n) ? 1 : 0);
