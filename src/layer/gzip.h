@@ -19,6 +19,16 @@ struct gzip_io {
 	size_t out_len;
 };
 
+/* A member's header being read. Starts zeroed. */
+struct gzip_header {
+	unsigned stage, count;
+	uint8_t flags;
+	uint16_t extra;
+	uint32_t crc;
+};
+/* Consumes header bytes: 1 when all of it was read, 0: more input, -EBADMSG. */
+int gzip_header_take(struct gzip_header *h, struct gzip_io *io);
+
 struct gzip_backend {
 	const char *name;
 	/* A new state or NULL (no memory). */

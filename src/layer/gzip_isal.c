@@ -30,6 +30,7 @@ static void *symbol(const char *name)
 struct inflater {
 	__typeof__(isal_inflate) *run;
 	__typeof__(isal_inflate_reset) *reset;
+	struct gzip_header header;
 	struct inflate_state z;
 };
 
@@ -43,7 +44,7 @@ static void *inflate_new(void)
 	s->run = SYMBOL(isal_inflate);
 	s->reset = SYMBOL(isal_inflate_reset);
 	init(&s->z);
-	s->z.crc_flag = ISAL_GZIP;
+	s->z.crc_flag = ISAL_GZIP_NO_HDR_VER;
 	return s;
 }
 
@@ -52,9 +53,6 @@ static const char *reason(int r)
 	switch (r) {
 	case ISAL_INCORRECT_CHECKSUM:
 		return "wrong checksum or length";
-	case ISAL_INVALID_WRAPPER:
-	case ISAL_UNSUPPORTED_METHOD:
-		return "malformed header";
 	default:
 		return "malformed compressed data";
 	}
@@ -63,10 +61,14 @@ static const char *reason(int r)
 static int inflate_run(void *state, struct gzip_io *io, const char **why)
 {
 	struct inflater *s = state;
-	size_t in_len = io->in_len < INT32_MAX ? io->in_len : INT32_MAX;
-	size_t out_len = io->out_len < INT32_MAX ? io->out_len : INT32_MAX;
-	int r;
+	size_t in_len, out_len = io->out_len < INT32_MAX ? io->out_len : INT32_MAX;
+	int r = gzip_header_take(&s->header, io);
 
+	if (r < 0)
+		*why = "malformed header";
+	if (r <= 0)
+		return r;
+	in_len = io->in_len < INT32_MAX ? io->in_len : INT32_MAX;
 	s->z.next_in = (uint8_t *)(uintptr_t)io->in; /* read only; the header lacks the const */
 	s->z.avail_in = (uint32_t)in_len;
 	s->z.next_out = io->out;
@@ -83,7 +85,8 @@ static int inflate_run(void *state, struct gzip_io *io, const char **why)
 	if (s->z.block_state != ISAL_BLOCK_FINISH)
 		return 0;
 	s->reset(&s->z);
-	s->z.crc_flag = ISAL_GZIP;
+	s->z.crc_flag = ISAL_GZIP_NO_HDR_VER;
+	s->header = (struct gzip_header){0};
 	return 1;
 }
 
