@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "shim/command.h"
 #include "shim/process.h"
 #include "task_v2.pb-c.h"
 
@@ -73,6 +74,11 @@ static void launch(struct cor_shim_process *p)
 	memcpy(exec.stdio.fds, p->io.child, sizeof(exec.stdio.fds));
 	if (p->failure) {
 		fail_with(p, p->failure);
+		return;
+	}
+	if (cor_io_is_direct(&p->io) && cor_command_check_exec(s->init->pid, p->spec, &err) < 0) {
+		(void)cor_error_wrap(&err, 0, "OCI runtime exec failed: exec failed");
+		fail_with(p, &err);
 		return;
 	}
 	(void)snprintf(p->spec_file, sizeof(p->spec_file), "exec-%u.json", s->sequence++);

@@ -83,6 +83,11 @@ struct cor_io_request {
 int cor_io_open(struct cor_io *io, const struct cor_io_request *req, struct cor_error *err);
 /* Becomes readable (end of file) when the logging binary is ready; -1: nothing to wait for. */
 int cor_io_ready_fd(const struct cor_io *io);
+/* True when what the runtime prints goes where the process's errors go, and not to us. */
+static inline bool cor_io_is_direct(const struct cor_io *io)
+{
+	return !io->terminal && io->child[2] >= 0 && io->out[1].fd < 0;
+}
 /* master: of the terminal (taken), or -1. `owned`: a client has it too, and reads it. */
 int cor_io_made(struct cor_io *io, int master_take, bool owned, struct cor_error *err);
 /* The client that had the terminal is gone. */

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "shim/command.h"
 #include "shim/process.h"
 #include "task_v2.pb-c.h"
 
@@ -51,6 +52,11 @@ static void launch(struct cor_shim_process *init)
 	if (rt->driver->exists(rt)) {
 		(void)cor_error_set(&err, COR_ALREADY_EXISTS,
 				    "the runtime knows a container \"%s\" already: already exists", s->id);
+		fail_with(init, &err);
+		return;
+	}
+	if (cor_io_is_direct(&init->io) && cor_command_check_init(s->bundle_fd, &err) < 0) {
+		(void)cor_error_wrap(&err, 0, "OCI runtime create failed: %s create failed", rt->name);
 		fail_with(init, &err);
 		return;
 	}

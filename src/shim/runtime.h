@@ -87,6 +87,7 @@ struct cor_runtime_config {
 };
 struct cor_runtime {
 	const struct cor_runtime_driver *driver;
+	const char *name; /* for error texts: "runc" */
 };
 
 /* Drives the runc-compatible program config->binary. Copies what it needs. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/process.h"
 #include "base/str.h"
 #include "shim/runc_job.h"
@@ -267,6 +268,7 @@ int cor_runtime_runc_new(const struct cor_runtime_config *c, struct cor_runtime 
 		runc_free(&r->base);
 		return cor_error_oom(err);
 	}
+	r->base.name = cor_path_base(r->binary);
 	*ret = &r->base;
 	return 0;
 }

@@ -135,6 +135,44 @@ static void inherited(void **state)
 	finish(r, 0);
 }
 
+/* A command that is not there is said once: nothing is printed on the caller's stderr. */
+static void one_line_of_error(void **state)
+{
+	struct rig *r = *state;
+	int err[2];
+	static const struct {
+		const char *args, *message;
+	} cases[] = {
+		{"[\"nosuch\"]", "exec: \"nosuch\": executable file not found in $PATH"},
+		{"[\"/bin/nosuch\"]", "exec: \"/bin/nosuch\": stat /bin/nosuch: no such file or directory"},
+		{"[\"bin/../nosuch\"]", "no such file or directory"},
+		{"[\"/plain\"]", "exec: \"/plain\": permission denied"},
+	};
+	assert_int_equal(cor_pipe(err), 0);
+	struct rig_io io = {.out = "fd:0", .err = "fd:0", .fds = &err[1], .nfds = 1};
+	_cleanup_close_ int plain =
+		openat(AT_FDCWD, rig_path(r, "rootfs/plain"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		rig_config_args(r, cases[i].args, false);
+		assert_true(rig_create(r, &io, true) < 0);
+		rig_assert_text(r->err.message, "OCI runtime create failed: ");
+		rig_assert_text(r->err.message, cases[i].message);
+	}
+	rig_config_args(r, "[\"sleep\",\"100\"]", false);
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char id[8] = {'e', (char)('0' + i)};
+		assert_true(rig_exec(r, id, cases[i].args, &io) < 0);
+		rig_assert_text(r->err.message, "OCI runtime exec failed: exec failed: ");
+		rig_assert_text(r->err.message, cases[i].message);
+	}
+	finish(r, SIGKILL);
+	cor_close(err[1]);
+	_cleanup_free_ char *printed = read_until(err[0], NULL);
+	cor_close(err[0]);
+	assert_string_equal(printed, "");
+}
+
 static void bad_strings(void **state)
 {
 	struct rig *r = *state;
@@ -431,6 +469,7 @@ int main(int argc, char **argv)
 		T(stdin_is_empty),
 		T(inherited),
 		T(bad_strings),
+		T(one_line_of_error),
 		T(file_uri),
 		T(file_uri_terminal),
 		T(binary_uri),
