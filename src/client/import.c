@@ -11,6 +11,8 @@
 
 #include "oci/identifier.h"
 
+#define NAME_LENGTH_MAX 1024
+
 int cor_import_begin(struct cor_import *im, struct cor_error *err)
 {
 	const struct cor_import_options *o = im->o;
@@ -57,11 +59,29 @@ int cor_import_end(struct cor_import *im, int r)
 	return r;
 }
 
+/* Names come from the archive: one that breaks lines or lists is refused. */
+static int check_name(const char *name, struct cor_error *err)
+{
+	size_t n = strnlen(name, NAME_LENGTH_MAX + 1);
+
+	if (n == 0 || n > NAME_LENGTH_MAX)
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "invalid image name: it must have 1 to %d characters", NAME_LENGTH_MAX);
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+			return cor_error_set(err, COR_INVALID_ARGUMENT,
+					     "invalid image name: it has control characters");
+	return 0;
+}
+
 int cor_import_add(struct cor_import *im, const char *name, const struct cor_descriptor *target,
 		   struct cor_error *err)
 {
 	struct cor_import_image image = {0};
+	int r = check_name(name, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < im->n; i++)
 		if (streq(im->images[i].name, name)) { /* named twice: the last one counts */
 			cor_descriptor_done(&im->images[i].target);

@@ -184,6 +184,28 @@ static void test_wrong_size_in_descriptor(void **state)
 	image_done(&im);
 }
 
+static void test_bad_names(void **state)
+{
+	static const char *const names[] = {"a\\nb", "a\\u001b[2J", "\\u007f"};
+	struct fixture *f = *state;
+	struct test_image im;
+	char longest[1100];
+
+	image_make(&im, &(struct bend){0});
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	for (size_t i = 0; i <= ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *more =
+			cor_asprintf(",\"annotations\":{\"" COR_ANNOTATION_NAME "\":\"%s\"}",
+				     i < ARRAY_SIZE(names) ? names[i] : longest);
+		_cleanup_free_ char *entry = index_entry(&im.manifest, COR_MT_OCI_MANIFEST, more);
+		_cleanup_free_ char *index = cor_asprintf("{\"manifests\":[%s]}", entry);
+
+		one_document(f, &im, index, COR_INVALID_ARGUMENT, "invalid image name");
+	}
+	image_done(&im);
+}
+
 static void test_oversized_index(void **state)
 {
 	struct fixture *f = *state;
@@ -321,9 +343,9 @@ int main(void)
 		T(test_unknown_compression), T(test_truncated_archive),
 		T(test_not_an_archive),      T(test_bad_indexes),
 		T(test_hybrid_manifest),     T(test_wrong_size_in_descriptor),
-		T(test_oversized_index),     T(test_index_explosion),
-		T(test_docker_holes),        T(test_rootfs_that_is_none),
-		T(test_kill_at_any_moment),
+		T(test_bad_names),           T(test_oversized_index),
+		T(test_index_explosion),     T(test_docker_holes),
+		T(test_rootfs_that_is_none), T(test_kill_at_any_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
