@@ -14,7 +14,7 @@
 
 static int not_found(const char *digest, struct cor_error *err)
 {
-	return cor_error_set(err, COR_NOT_FOUND, "content %s: not found", digest);
+	return cor_error_set(err, COR_NOT_FOUND, "content digest %s: not found", digest);
 }
 
 static int copy_row(struct cor_meta_content *row, struct cor_content_info *ret)

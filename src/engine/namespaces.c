@@ -51,14 +51,15 @@ static int namespace_create(struct cor_services *s, const char *name, const stru
 	return r < 0 ? r : 0;
 }
 
+/* Labelling makes it when it is missing, as in containerd. */
 static int label_record(struct cor_engine *e, struct cor_meta *m, void *arg, struct cor_error *err)
 {
 	struct change *c = arg;
 	_cleanup_map_ struct cor_map labels = {0};
 	int r = cor_meta_ns_get(m, c->name, take_labels, &labels, err);
 	if (r == 0)
-		return not_found(c->name, err);
-	if (r > 0)
+		r = cor_meta_ns_touch(m, c->name, err);
+	if (r >= 0)
 		r = cor_engine_merge_labels(&labels, c->labels, false, err);
 	return r < 0 ? r : cor_meta_ns_set_labels(m, c->name, &labels, err);
 }
@@ -67,7 +68,9 @@ static int namespace_label(struct cor_services *s, const char *name, const struc
 			   struct cor_error *err)
 {
 	struct change c = {name, labels};
-	int r = cor_engine_write(cor_engine_of(s), COR_WRITE_DURABLE, label_record, &c, err);
+	int r = cor_identifier_validate("namespace", name, err);
+	if (r >= 0)
+		r = cor_engine_write(cor_engine_of(s), COR_WRITE_DURABLE, label_record, &c, err);
 	return r < 0 ? r : 0;
 }
 

@@ -30,6 +30,13 @@ static int not_found(const char *key, struct cor_error *err)
 	return cor_error_set(err, COR_NOT_FOUND, "snapshot %s does not exist: not found", key);
 }
 
+static int not_active(const char *key, struct cor_error *err)
+{
+	return cor_error_set(err, COR_FAILED_PRECONDITION,
+			     "failed to commit snapshot: snapshot \"%s\" is not active: failed precondition",
+			     key);
+}
+
 static int copy_row(struct cor_meta_snapshot *from, struct row *to)
 {
 	*to = (struct row){
@@ -192,7 +199,7 @@ static int snapshot_mounts(struct cor_services *s, const char *sn, const char *k
 		return r;
 	if (row.info.kind == COR_SNAPSHOT_COMMITTED)
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
-				     "failed to get active mount: requested snapshot %s not active nor view: "
+				     "failed to get active mount: requested snapshot %s not active or view: "
 				     "failed precondition",
 				     key);
 	return mounts_of(e, b, row.id, row.parent_id, row.info.kind == COR_SNAPSHOT_VIEW, ret, err);
@@ -232,7 +239,9 @@ static int find_parent(struct cor_engine *e, struct cor_meta *m, const struct cr
 				     c->parent);
 	if (parent.info.kind != COR_SNAPSHOT_COMMITTED)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "parent \"%s\" is not committed snapshot: invalid argument", c->parent);
+				     "failed to create snapshot: parent \"%s\" is not committed snapshot: "
+				     "invalid argument",
+				     c->parent);
 	*ret_id = parent.id;
 	return 0;
 }
@@ -409,8 +418,7 @@ static int commit_record(struct cor_engine *e, struct cor_meta *m, void *arg, st
 	if (r == 0 || row.id != c->id)
 		return not_found(c->key, err);
 	if (row.info.kind != COR_SNAPSHOT_ACTIVE)
-		return cor_error_set(err, COR_FAILED_PRECONDITION,
-				     "snapshot \"%s\" is not active: failed precondition", c->key);
+		return not_active(c->key, err);
 	r = cor_meta_snapshot_commit(m, c->id, c->name, c->labels, c->usage.size, c->usage.inodes,
 				     cor_now_ns(), err);
 	return r < 0 ? r : lease_snapshot(e, c->sn, c->name, err);
@@ -429,11 +437,11 @@ static int snapshot_commit(struct cor_services *s, const char *sn, const char *n
 	int r = cor_engine_check_labels(labels, err);
 	if (r >= 0)
 		r = look_up(e, sn, key, &row, &b, err);
-	if (r >= 0 && row.info.kind != COR_SNAPSHOT_ACTIVE)
-		r = cor_error_set(err, COR_FAILED_PRECONDITION,
-				  "snapshot \"%s\" is not active: failed precondition", key);
-	if (r >= 0)
-		r = b->ops->sync(b, row.id, err);
+	if (r < 0)
+		return r;
+	if (row.info.kind != COR_SNAPSHOT_ACTIVE)
+		return not_active(key, err);
+	r = b->ops->sync(b, row.id, err);
 	if (r >= 0)
 		r = b->ops->usage(b, row.id, &c.usage.size, &c.usage.inodes, err);
 	if (r < 0)

@@ -27,9 +27,11 @@ static void life(void **state)
 	ok(s->content->remove(s, digest, &f->err), &f->err);
 	assert_false(has_blob(f, digest));
 	fails(s->content->info(s, digest, &info, &f->err), &f->err, COR_NOT_FOUND,
-	      "content sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824: not found");
+	      "content digest sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824: not "
+	      "found");
 	fails(s->content->remove(s, digest, &f->err), &f->err, COR_NOT_FOUND,
-	      "content sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824: not found");
+	      "content digest sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824: not "
+	      "found");
 }
 
 /* A digest becomes a path only after its syntax was checked. */

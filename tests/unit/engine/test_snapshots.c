@@ -16,7 +16,7 @@ static void life(void **state)
 	fails(s->snapshots->prepare(s, NULL, "b", "none", NULL, NULL, &f->err), &f->err, COR_NOT_FOUND,
 	      "parent snapshot none does not exist: not found");
 	fails(s->snapshots->prepare(s, NULL, "b", "a", NULL, NULL, &f->err), &f->err, COR_INVALID_ARGUMENT,
-	      "parent \"a\" is not committed snapshot: invalid argument");
+	      "failed to create snapshot: parent \"a\" is not committed snapshot: invalid argument");
 	ok(s->snapshots->stat(s, NULL, "a", &info, &f->err), &f->err);
 	assert_int_equal(info.kind, COR_SNAPSHOT_ACTIVE);
 	assert_string_equal(info.parent, "");
