@@ -261,6 +261,8 @@ static int place_hardlink(struct apply *a, const struct place *p, const struct c
 	const char *target;
 	int r = apply_clean(&a->link, e->linkname);
 
+	if (r == -ENOMEM)
+		return cor_error_oom(err);
 	if (r < 0 || a->link.len == 0)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "invalid hardlink target");
 	target_dir = open_target(a, a->link.data);
