@@ -42,7 +42,7 @@ static int count_frames(void *data, sqlite3 *db, const char *name, int frames)
 	return SQLITE_OK;
 }
 
-static int check_version(struct cor_meta *m, struct cor_error *err)
+static int get_version(struct cor_meta *m, int *ret, struct cor_error *err)
 {
 	_cleanup_stmt_ sqlite3_stmt *stmt = NULL;
 	int r = meta_prepare(m, "PRAGMA user_version", &stmt, err);
@@ -51,7 +51,8 @@ static int check_version(struct cor_meta *m, struct cor_error *err)
 	r = meta_step(m, stmt, err);
 	if (r < 0)
 		return r;
-	return r == 1 ? sqlite3_column_int(stmt, 0) : 0;
+	*ret = r == 1 ? sqlite3_column_int(stmt, 0) : 0;
+	return 0;
 }
 
 static int configure(struct cor_meta *m, struct cor_error *err)
@@ -69,12 +70,11 @@ static int configure(struct cor_meta *m, struct cor_error *err)
 	(void)sqlite3_limit(m->db, SQLITE_LIMIT_LENGTH, 64 << 20);
 	/* Also replaces the automatic checkpoint, which would happen in the middle of a command. */
 	(void)sqlite3_wal_hook(m->db, count_frames, m);
-	int version = check_version(m, err);
-	if (version < 0)
-		return version;
-	if (version == COR_META_VERSION)
-		return 0;
-	if (version > COR_META_VERSION)
+	int version;
+	int r = get_version(m, &version, err);
+	if (r < 0 || version == COR_META_VERSION)
+		return r;
+	if (version < 0 || version > COR_META_VERSION)
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
 				     "%s: made by a newer coracle (schema version %d, this program knows %d)",
 				     m->file, version, COR_META_VERSION);
