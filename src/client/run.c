@@ -98,9 +98,14 @@ static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
 	int r = cor_foreground_wait(&f, &ended, err);
 	if (r < 0)
 		return r;
-	r = ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, err);
-	if (r < 0)
+	/* Whoever else waited for it (attach) may have removed it first. */
+	struct cor_error e = {0};
+	r = ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, &e);
+	if (r < 0 && e.code != COR_NOT_FOUND) {
+		if (err)
+			*err = e;
 		return r;
+	}
 	ss->created = false;
 	*ret_status = ended.status;
 	return 0;
