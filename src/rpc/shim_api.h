@@ -12,8 +12,12 @@
  * Shutdown, or until every process is deleted and the last connection of a never-created task is gone.
  * (The two-step `start` / `delete` protocol for containerd itself comes with a later issue.)
  *
+ * DIR/runtime (before the runtime is called): the runtime's program and its --root, absolute, one per line; for who cleans up
+ * after a shim that was killed. --root is options.root/NS, or <state>/runc/NS.
+ *
  * stdio strings in CreateTaskRequest / ExecProcessRequest:
  *     ""                 /dev/null
+ *     "pipe:"            (stdin of a process without a terminal) a pipe that the shim holds open for attached clients
  *     "fd:N"             the N-th descriptor sent along with the request (SCM_RIGHTS with its first byte); handed to the
  *                        process as it is and closed in the shim
  *     "console:"         (stdout of a terminal process) the pty's master travels with the response: of Create/Run for the init

@@ -198,11 +198,19 @@ COR_METHOD(pids)
 		cor_call_fail(req->call, &err);
 }
 
+static void on_thawed_again(const struct cor_runtime_result *result, void *data)
+{
+	(void)result;
+	(void)data;
+}
+
 static void on_paused(const struct cor_runtime_result *result, void *data)
 {
 	struct cor_shim_call *call = data;
 	struct cor_shim *s = call->shim;
 	s->pausing = false;
+	if (result->r < 0) /* a runtime that was killed half-way leaves them frozen */
+		(void)s->runtime->driver->resume(s->runtime, on_thawed_again, s, NULL);
 	s->paused = result->r == 0 && s->init && s->init->state == COR_PROC_RUNNING;
 	on_answer(result, call);
 }

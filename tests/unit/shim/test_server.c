@@ -397,6 +397,39 @@ static void clean_inheritance(void **state)
 	assert_null(strstr(log, "F 4\n")); /* 3 is ls's own */
 }
 
+/* What an idle shim may hold; also when it is the only one, and the only program that maps its files. */
+static void idle_memory(void **state)
+{
+	struct rig *r = *state;
+	char path[64];
+	unsigned pss = 0, clean = 0, dirty = 0;
+	if (!getenv("CORACLE_SHIM_STATIC")) {
+		print_message("skipped: a build with sanitizers or shared libraries\n");
+		skip();
+	}
+	rig_config(r, "sleep 100", false);
+	rig_ok(rig_create(r, &(struct rig_io){0}, true));
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)r->shim);
+	for (int i = 0; i < 50; i++) { /* soon after its last request */
+		(void)usleep(100000);
+		_cleanup_free_ char *text = rig_read_path(path);
+		const char *a = strstr(text, "\nPss:"), *b = strstr(text, "Private_Clean:"),
+			   *c = strstr(text, "Private_Dirty:");
+		assert_true(a && b && c);
+		assert_int_equal(sscanf(a, "\nPss: %u", &pss), 1);
+		assert_int_equal(sscanf(b, "Private_Clean: %u", &clean), 1);
+		assert_int_equal(sscanf(c, "Private_Dirty: %u", &dirty), 1);
+		if (clean + dirty <= 200)
+			break;
+	}
+	print_message("idle: PSS %u KiB, private %u KiB\n", pss, clean + dirty);
+	assert_true(pss <= 500);
+	assert_true(clean + dirty <= 300);
+	rig_ok(rig_kill(r, "", SIGKILL, false)); /* and it wakes up */
+	assert_int_equal(rig_wait(r, ""), 137);
+	assert_int_equal(rig_delete(r, ""), 137);
+}
+
 static void missing_bundle(void **state)
 {
 	(void)state;
@@ -444,6 +477,7 @@ int main(int argc, char **argv)
 		T(many_waiters),
 		T(runtime_file),
 		T(clean_inheritance),
+		T(idle_memory),
 		cmocka_unit_test(missing_bundle),
 	};
 	return cmocka_run_group_tests_name(runtime, tests, NULL, NULL);
