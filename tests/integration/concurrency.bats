@@ -32,7 +32,7 @@ all_good() { # PID...
 		image_file "$RIG/same.tar" same "round $round"
 		pids=()
 		for n in 1 2; do
-			coracle images import "$RIG/same.tar" >"$RIG/log-$n" 2>&1 &
+			coracle images import "$RIG/same.tar" >"$RIG/log-$n" 2>&1 3>&- &
 			pids+=($!)
 		done
 		all_good "${pids[@]}"
@@ -47,7 +47,7 @@ all_good() { # PID...
 	pids=()
 	for n in $(seq 8); do image_file "$RIG/share-$n.tar" "share-$n" "$n"; done
 	for n in $(seq 8); do
-		coracle images import "$RIG/share-$n.tar" >"$RIG/log-$n" 2>&1 &
+		coracle images import "$RIG/share-$n.tar" >"$RIG/log-$n" 2>&1 3>&- &
 		pids+=($!)
 	done
 	all_good "${pids[@]}"
@@ -60,7 +60,7 @@ all_good() { # PID...
 
 @test "gc all the time during imports takes nothing that they need" {
 	image_file "$RIG/gc.tar" during-gc "gc"
-	(while [ ! -e "$RIG/stop" ]; do coracle gc >/dev/null 2>>"$RIG/log-gc" || echo "gc failed" >>"$RIG/log-gc"; done) &
+	(while [ ! -e "$RIG/stop" ]; do coracle gc >/dev/null 2>>"$RIG/log-gc" || echo "gc failed" >>"$RIG/log-gc"; done) 3>&- &
 	collector=$!
 	for round in $(seq 10); do
 		coracle images import "$RIG/gc.tar" >/dev/null || { touch "$RIG/stop"; fail "import $round"; }
@@ -78,7 +78,7 @@ all_good() { # PID...
 	take_baseline
 	pids=()
 	for n in $(seq 16); do
-		coracle run -d busybox "$id" sleep 1000 >"$RIG/same-$n" 2>&1 &
+		coracle run -d busybox "$id" sleep 1000 >"$RIG/same-$n" 2>&1 3>&- &
 		pids+=($!)
 	done
 	won=0
@@ -117,7 +117,7 @@ all_good() { # PID...
 	}
 	pids=()
 	for n in $(seq 16); do
-		worker "$n" >/dev/null 2>"$RIG/log-$n" &
+		worker "$n" >/dev/null 2>"$RIG/log-$n" 3>&- &
 		pids+=($!)
 	done
 	all_good "${pids[@]}"
@@ -133,14 +133,14 @@ all_good() { # PID...
 	detached "$id" sleep 1000
 	pids=()
 	for n in $(seq 16); do
-		coracle tasks exec --exec-id "e$n" "$id" probe exit 0 2>"$RIG/log-e$n" &
+		coracle tasks exec --exec-id "e$n" "$id" probe exit 0 2>"$RIG/log-e$n" 3>&- &
 		pids+=($!)
-		coracle tasks list >/dev/null 2>"$RIG/log-l$n" &
+		coracle tasks list >/dev/null 2>"$RIG/log-l$n" 3>&- &
 		pids+=($!)
 	done
 	all_good "${pids[@]}"
 	for n in $(seq 8); do
-		coracle tasks kill -s KILL "$id" 2>/dev/null &
+		coracle tasks kill -s KILL "$id" 2>/dev/null 3>&- &
 	done
 	wait
 	wait_for 10 has_status "$id" STOPPED
@@ -148,7 +148,7 @@ all_good() { # PID...
 
 @test "deletions while lists run: no list fails" {
 	for n in $(seq 20); do coracle images tag busybox "gone-$n"; done
-	(for n in $(seq 20); do coracle images delete "gone-$n"; done) &
+	(for n in $(seq 20); do coracle images delete "gone-$n"; done) 3>&- &
 	deleter=$!
 	while kill -0 $deleter 2>/dev/null; do
 		coracle images list >/dev/null || fail "images list failed" || return

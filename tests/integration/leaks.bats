@@ -43,10 +43,10 @@ good_round() { # N
 			coracle tasks exec --exec-id e "$id" true &&
 			! coracle tasks exec --exec-id f "$id" /no/such 2>/dev/null &&
 			coracle tasks kill -s KILL "$id" && wait_for 10 has_status "$id" STOPPED &&
-			{ coracle tasks delete "$id" || true; } && coracle containers delete "$id"
+			coracle tasks delete "$id" && coracle containers delete "$id"
 		;;
 	2)
-		coracle run -d busybox "$id" sleep 1000 && { coracle tasks delete --force "$id" || true; } && coracle containers delete "$id"
+		coracle run -d busybox "$id" sleep 1000 && coracle tasks delete --force "$id" && coracle containers delete "$id"
 		;;
 	3)
 		coracle containers create busybox "$id" sh -c 'exit 0' && coracle tasks start "$id" && coracle containers delete "$id"
@@ -80,11 +80,11 @@ good_round() { # N
 	take_baseline
 	pids=()
 	for n in $(seq 40); do
-		coracle run --rm busybox "$id-$n" sh -c "echo $n; exit $n" >"$RIG/out-$n" 2>&1 &
+		coracle run --rm busybox "$id-$n" sh -c "echo $n; exit $n" >"$RIG/out-$n" 2>&1 3>&- &
 		pids+=($!)
 	done
 	for n in $(seq 40); do
-		run wait "${pids[n - 1]}"
+		finish "${pids[n - 1]}"
 		[ "$status" -eq "$n" ] || fail "container $n: exit $status: $(cat "$RIG/out-$n")" || return
 		assert_equal "$(cat "$RIG/out-$n")" "$n" || return
 	done

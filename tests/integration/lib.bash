@@ -67,7 +67,8 @@ rig_clear() {
 	for id in $(coracle containers list -q 2>/dev/null); do
 		coracle containers delete "$id" >/dev/null 2>&1
 	done
-	rig_kill
+	# Nobody left: nothing to look for.
+	[ -z "$(ls -A "$CORACLE_STATE/$NS" 2>/dev/null)" ] || rig_kill
 	return 0
 }
 
@@ -75,14 +76,13 @@ rig_clear() {
 rig_kill() {
 	local pid
 	for pid in $(rig_processes); do
-		kill -KILL "$pid" 2>/dev/null
+		kill -KILL "$pid" 2>/dev/null || true
 	done
 	return 0
 }
 
 remove_cgroups() {
-	find /sys/fs/cgroup -depth -type d -path "*/$NS*" -exec rmdir {} \; 2>/dev/null
-	return 0
+	find /sys/fs/cgroup -depth -type d -path "*/$NS*" -exec rmdir {} \; 2>/dev/null || true
 }
 
 make_rootfs() { # DIR
@@ -162,11 +162,20 @@ detached() { # ID COMMAND...
 }
 
 # What a failed command said: one line on standard error, "coracle: …", exit code in $status. Use with run --separate-stderr.
+# A runtime that fails writes its own line first: its standard error is the container's, so the caller's.
 assert_error() { # CODE PATTERN
+	stderr=$(grep -vE '^((runc (run|create|exec|start)|exec) failed: |.* level=error msg="(runc |exec failed))' <<<"$stderr")
+	readarray -t stderr_lines <<<"$stderr"
 	[ "$status" -eq "$1" ] || fail "exit code $status instead of $1" "stdout: $output" "stderr: $stderr" || return
 	[ "${#stderr_lines[@]}" -eq 1 ] || fail "not one line: $stderr" || return
 	[[ $stderr == coracle:* ]] || fail "does not begin with 'coracle:': $stderr" || return
 	[[ $stderr =~ $2 ]] || fail "does not match '$2': $stderr"
+}
+
+# Waits for a background command of this test: its exit code in $status. (bats' `run` has no children of ours.)
+finish() { # PID
+	status=0
+	wait "$1" || status=$?
 }
 
 # Standard input has no line that grep finds with these arguments.
@@ -185,14 +194,12 @@ assert_equal() {
 # Processes of this rig: shims (their directory is in the state directory) and what runs in its containers (mounts of ours, in
 # a mount namespace that is not ours).
 rig_processes() {
-	local dir pid own
-	own=$(readlink /proc/self/ns/mnt)
-	for dir in /proc/[0-9]*; do
-		pid=${dir#/proc/}
-		case $(readlink "$dir/cwd" 2>/dev/null) in "$CORACLE_STATE"*) echo "$pid" && continue ;; esac
-		case $(tr '\0' ' ' 2>/dev/null <"$dir/cmdline") in *coracle-shim*"$CORACLE_STATE"* | *"$CORACLE_STATE/runc"*) echo "$pid" && continue ;; esac
-		[ "$(readlink "$dir/ns/mnt" 2>/dev/null)" != "$own" ] && grep -qsF "$RIG/" "$dir/mountinfo" && echo "$pid"
-	done
+	{
+		find /proc -maxdepth 2 -regex '/proc/[0-9]+/cwd' -lname "$CORACLE_STATE*" -printf '%h\n'
+		find /proc -maxdepth 3 -regex '/proc/[0-9]+/ns/mnt' ! -lname "$(readlink /proc/self/ns/mnt)" -printf '%h\n' |
+			sed 's|/ns$|/mountinfo|' | xargs -r grep -lsF "$RIG/" | sed 's|/mountinfo$||'
+		grep -lasE "coracle-shim.*$CORACLE_STATE|$CORACLE_STATE/runc" /proc/[0-9]*/cmdline | sed 's|/cmdline$||'
+	} 2>/dev/null | sed 's|^/proc/||' | sort -un | grep -vx "$$"
 	return 0
 }
 
@@ -212,7 +219,7 @@ rig_state() {
 	find "$CORACLE_STATE" -mindepth 2 2>/dev/null | grep -vE "^$CORACLE_STATE/(locks|runc/[^/]*$)" | sort
 	echo "store:"
 	find "$CORACLE_ROOT" -mindepth 1 -maxdepth 4 2>/dev/null |
-		grep -vE "^$CORACLE_ROOT/(metadata\.db.*|reserve|locks(/.*)?|.*\.lock|logs/$NS)$" | sort
+		grep -vE "^$CORACLE_ROOT/(metadata\.db.*|reserve|native(/snapshots)?|locks(/.*)?|.*\.lock|logs/$NS)$" | sort
 	echo "records:"
 	coracle containers list -q | sort
 	coracle snapshots list | awk 'NR > 1' | sort
@@ -264,8 +271,7 @@ screen_has() {
 }
 
 tmux_stop() {
-	tmux_do kill-server 2>/dev/null
-	return 0
+	tmux_do kill-server 2>/dev/null || true
 }
 
 # ---- other people's tools --------------------------------------------------------------------------------------------------

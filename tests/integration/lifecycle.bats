@@ -11,7 +11,7 @@ teardown() { rig_clear; }
 # ---- the client goes -------------------------------------------------------------------------------------------------------
 
 @test "kill -9 of the client: the container lives; list, exec, kill, delete work" {
-	coracle run --rm busybox "$id" probe sleep 1000 </dev/null >"$RIG/out" 2>&1 &
+	coracle run --rm busybox "$id" probe sleep 1000 </dev/null >"$RIG/out" 2>&1 3>&- &
 	client=$!
 	wait_for 10 has_status "$id" RUNNING
 	pid=$(task_pid "$id")
@@ -24,8 +24,7 @@ teardown() { rig_clear; }
 	assert_equal "$status" 5
 	coracle tasks kill -s TERM "$id"
 	wait_for 10 has_status "$id" STOPPED
-	run coracle tasks delete "$id"
-	assert_equal "$status" $((128 + 15))
+	coracle tasks delete "$id"
 	coracle containers delete "$id"
 	run coracle containers list -q
 	assert_equal "$output" ""
@@ -60,9 +59,10 @@ teardown() { rig_clear; }
 	detached "$id" probe ignore
 	pid=$(task_pid "$id")
 	kill -KILL "$(shim_pid "$id")"
-	wait_for 10 is_gone "$pid"
+	# No daemon watches: the first command that looks finds the shim dead, and kills what it had left.
 	run coracle tasks list
-	[[ $output != *"$id"* || $output == *STOPPED* || $output == *UNKNOWN* ]] || fail "$output"
+	[[ $output == *"$id"*STOPPED* ]] || fail "$output"
+	wait_for 10 is_gone "$pid"
 	run coracle tasks delete --force "$id"
 	run coracle containers delete "$id"
 	[ "$status" -eq 0 ] || fail "$output"
@@ -70,13 +70,13 @@ teardown() { rig_clear; }
 }
 
 @test "kill -9 of the shim while a client waits: the client ends with an error, not never" {
-	coracle run busybox "$id" sleep 1000 </dev/null >"$RIG/out" 2>&1 &
+	coracle run busybox "$id" sleep 1000 </dev/null >"$RIG/out" 2>&1 3>&- &
 	client=$!
 	wait_for 10 has_status "$id" RUNNING
 	kill -KILL "$(shim_pid "$id")"
 	run timeout 20 tail --pid=$client -f /dev/null
 	assert_equal "$status" 0
-	run wait $client
+	finish $client
 	[ "$status" -ne 0 ]
 }
 
@@ -194,7 +194,7 @@ reboot() {
 
 @test "an attached client that does not read does not stall the container" {
 	detached "$id" sh -c 'sleep 1; probe spew 20000000 /done; sleep 100'
-	coracle tasks attach "$id" </dev/null > >(sleep 100) &
+	coracle tasks attach "$id" </dev/null > >(sleep 100 3>&-) 3>&- &
 	attach=$!
 	wait_for 60 coracle tasks exec --exec-id "e$RANDOM" "$id" test -f /done
 	kill -KILL $attach
@@ -233,26 +233,25 @@ reboot() {
 
 @test "several clients attach; each gets the output; the process outlives them" {
 	detached "$id" sh -c 'while :; do echo tick; sleep 0.1; done'
-	timeout 1 coracle tasks attach "$id" >"$RIG/a" </dev/null &
-	timeout 2 coracle tasks attach "$id" >"$RIG/b" </dev/null || true
+	timeout -s KILL 1 coracle tasks attach "$id" >"$RIG/a" </dev/null 3>&- &
+	timeout -s KILL 2 coracle tasks attach "$id" >"$RIG/b" </dev/null || true
 	wait
 	grep -q tick "$RIG/a"
 	grep -q tick "$RIG/b"
 	[ "$(wc -l <"$RIG/b")" -gt "$(wc -l <"$RIG/a")" ] || fail "$(wc -l "$RIG/a" "$RIG/b")"
-	# A signal ends the client by reaching the process: attach forwards it, as ctr does. So the process may be gone now;
-	# what must not be is a client that hangs.
+	assert_equal "$(task_status "$id")" RUNNING
 }
 
 @test "attach again and again leaves nothing in the shim" {
 	detached "$id" sh -c 'while :; do echo tick; sleep 0.05; done'
 	shim=$(shim_pid "$id")
-	coracle tasks attach "$id" </dev/null >/dev/null &
+	coracle tasks attach "$id" </dev/null >/dev/null 3>&- &
 	kill -KILL $!
 	wait || true
 	sleep 0.3
 	before=$(ls "/proc/$shim/fd" | wc -l)
 	for _ in $(seq 30); do
-		coracle tasks attach "$id" </dev/null >/dev/null &
+		coracle tasks attach "$id" </dev/null >/dev/null 3>&- &
 		sleep 0.02
 		kill -KILL $!
 		wait $! || true
@@ -281,8 +280,7 @@ reboot() {
 	wait_for 10 has_status "$id" STOPPED
 	run --separate-stderr coracle tasks kill "$id"
 	assert_error 1 'process already finished: not found'
-	run coracle tasks delete "$id"
-	assert_equal "$status" 137
+	coracle tasks delete "$id"
 	run --separate-stderr coracle tasks kill "$id"
 	assert_error 1 'no running task found: task .* not found|not found'
 }

@@ -8,7 +8,7 @@ teardown_file() { rig_down; }
 setup() { id=$(id_for); }
 teardown() { rig_clear; }
 
-crun_rm() { # COMMAND...: in a fresh container that goes away again
+in_fresh() { # COMMAND...: in a fresh container that goes away again
 	coracle run --rm busybox "$id" "$@"
 }
 
@@ -16,25 +16,26 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 
 @test "exit codes are the process's: 0, 1, 42, 255" {
 	for code in 0 1 42 255; do
-		run crun_rm probe exit $code
+		run in_fresh probe exit $code
 		assert_equal "$status" "$code"
 		assert_equal "$output" ""
 	done
 }
 
 @test "a process killed by a signal gives 128 + n" {
+	detached "$id" sleep 100
 	for signal in 9 15 6; do
-		run crun_rm sh -c "sh -c 'kill -$signal \$\$'"
+		run coracle tasks exec --exec-id "e$signal" "$id" probe die $signal
 		assert_equal "$status" $((128 + signal))
 	done
 }
 
 @test "the first process itself killed by SIGKILL gives 137" {
-	coracle run --rm busybox "$id" sleep 100 &
+	coracle run --rm busybox "$id" sleep 100 3>&- &
 	client=$!
 	wait_for 10 has_status "$id" RUNNING
 	coracle tasks kill --signal SIGKILL "$id"
-	run wait $client
+	finish $client
 	assert_equal "$status" 137
 }
 
@@ -63,7 +64,7 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 
 @test "run --rm removes the container even when the process fails" {
 	take_baseline
-	run crun_rm false
+	run in_fresh false
 	assert_equal "$status" 1
 	assert_baseline
 }
@@ -78,7 +79,7 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 # ---- signals -----------------------------------------------------------------------------------------------------------
 
 @test "signals to the client reach the process: HUP INT QUIT USR1 USR2 TERM WINCH CONT" {
-	coracle run --rm busybox "$id" probe signals 8 >"$RIG/signals" &
+	coracle run --rm busybox "$id" probe signals 8 >"$RIG/signals" 3>&- &
 	client=$!
 	wait_for 10 grep -q ready "$RIG/signals"
 	for signal in 1 2 3 10 12 28 18 15; do
@@ -89,7 +90,7 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 }
 
 @test "a process that ignores every signal survives them, and SIGKILL by tasks kill ends it" {
-	coracle run --rm busybox "$id" probe ignore >"$RIG/ignore" &
+	coracle run --rm busybox "$id" probe ignore >"$RIG/ignore" 3>&- &
 	client=$!
 	wait_for 10 grep -q ready "$RIG/ignore"
 	kill -TERM $client
@@ -97,12 +98,12 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 	sleep 0.3
 	kill -0 $client
 	coracle tasks kill -s KILL "$id"
-	run wait $client
+	finish $client
 	assert_equal "$status" 137
 }
 
 @test "the container starts with no signal blocked and none ignored" {
-	run crun_rm grep -E '^Sig(Blk|Ign)' /proc/self/status
+	run in_fresh grep -E '^Sig(Blk|Ign)' /proc/self/status
 	assert_equal "${lines[0]}" $'SigBlk:\t0000000000000000'
 	assert_equal "${lines[1]}" $'SigIgn:\t0000000000000000'
 }
@@ -117,26 +118,26 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 
 @test "no descriptor but the three leaks into the container" {
 	exec 20</etc/passwd
-	run crun_rm probe fds
+	run in_fresh probe fds
 	exec 20<&-
 	[ "${#lines[@]}" -eq 3 ] || fail "$output"
 }
 
 @test "stdout and stderr stay apart" {
-	run --separate-stderr crun_rm sh -c 'echo out; echo err >&2'
+	run --separate-stderr in_fresh sh -c 'echo out; echo err >&2'
 	assert_equal "$output" out
 	assert_equal "$stderr" err
 }
 
 @test "end of file on standard input arrives" {
-	run crun_rm cat </dev/null
+	run in_fresh cat </dev/null
 	assert_equal "$output" ""
 	run bash -c "printf 'no newline' | coracle run --rm busybox $id cat"
 	assert_equal "$output" "no newline"
 }
 
 @test "the process may close its streams and go on" {
-	run crun_rm sh -c 'exec <&- >&- 2>&-; sleep 0.2; exit 5'
+	run in_fresh sh -c 'exec <&- >&- 2>&-; sleep 0.2; exit 5'
 	assert_equal "$status" 5
 }
 
@@ -148,7 +149,7 @@ crun_rm() { # COMMAND...: in a fresh container that goes away again
 }
 
 @test "a reader that goes away gives the process a broken pipe, not a hang" {
-	run timeout 20 bash -c "coracle run --rm busybox $id yes | head -n 2"
+	run timeout 20 bash -c "coracle run --rm busybox $id yes 2>/dev/null | head -n 2"
 	assert_equal "$status" 0
 	assert_equal "$output" $'y\ny'
 }
@@ -198,7 +199,7 @@ END
 # ---- what the flags do inside --------------------------------------------------------------------------------------------
 
 @test "defaults: 14 capabilities, no new privileges, 1024 descriptors, own namespaces" {
-	run crun_rm probe caps
+	run in_fresh probe caps
 	assert_equal "${lines[0]}" $'CapInh:\t0000000000000000'
 	assert_equal "${lines[1]}" $'CapPrm:\t00000000a80425fb'
 	assert_equal "${lines[2]}" $'CapEff:\t00000000a80425fb'
@@ -213,7 +214,7 @@ END
 }
 
 @test "the first process is process 1 and sees only the container's processes" {
-	run crun_rm sh -c 'echo $$; ls /proc | grep -c "^[0-9]"'
+	run in_fresh sh -c 'echo $$; ls /proc | grep -c "^[0-9]"'
 	assert_equal "${lines[0]}" 1
 	[ "${lines[1]}" -le 4 ]
 }
@@ -274,7 +275,7 @@ END
 }
 
 @test "without a user: root with root's supplementary groups" {
-	run crun_rm id -G
+	run in_fresh id -G
 	assert_equal "$output" "0 6"
 }
 
@@ -349,7 +350,7 @@ END
 @test "--with-ns joins a namespace" {
 	coracle run -d busybox "$id-first" sleep 100
 	pid=$(task_pid "$id-first")
-	run coracle run --rm --with-ns "uts:/proc/$pid/ns/uts" --with-ns "network:/proc/$pid/ns/net" busybox "$id" sh -c 'readlink /proc/self/ns/uts /proc/self/ns/net'
+	run coracle run --rm --with-ns "uts:/proc/$pid/ns/uts" --with-ns "network:/proc/$pid/ns/net" busybox "$id" sh -c 'readlink /proc/self/ns/uts; readlink /proc/self/ns/net'
 	assert_equal "${lines[0]}" "$(readlink "/proc/$pid/ns/uts")"
 	run --separate-stderr coracle run --rm --with-ns uts busybox "$id-2" true
 	assert_error 1 "joining a Linux namespace using --with-ns requires the format 'nstype:path'"
@@ -370,13 +371,12 @@ END
 }
 
 @test "--rootfs: a directory instead of an image" {
-	run coracle run --rm --rootfs "$RIG/rootfs" "$id" probe exit 9
+	run coracle run --rm --rootfs "$RIG/rootfs" "$id" /bin/probe exit 9
 	assert_equal "$status" 9
 }
 
 @test "--config: the spec from a file" {
-	coracle run --dump-config "$RIG/config.json" --rootfs "$RIG/rootfs" "$id" /bin/sh -c 'echo from config; exit 6' || true
-	[ -s "$RIG/config.json" ] || coracle run --dump-config --rootfs "$RIG/rootfs" "$id" /bin/sh -c 'echo from config; exit 6' >"$RIG/config.json"
+	coracle run --dump-config "$RIG/config.json" --rootfs "$RIG/rootfs" "$id" /bin/sh -c 'echo from config; exit 6'
 	jq -e .ociVersion "$RIG/config.json"
 	run coracle run --rm --config "$RIG/config.json" "$id"
 	assert_equal "$status" 6

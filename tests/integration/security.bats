@@ -362,7 +362,7 @@ user_image() { # USER [KIND]
 	detached "$id" sleep 100
 	pids=()
 	for n in $(seq 20); do
-		timeout 30 "$RIG/rootfs/bin/probe" connect "$CORACLE_STATE/$NS/$id/shim.sock" >/dev/null &
+		timeout 30 "$RIG/rootfs/bin/probe" connect "$CORACLE_STATE/$NS/$id/shim.sock" >/dev/null 3>&- &
 		pids+=($!)
 	done
 	sleep 0.3

@@ -41,7 +41,7 @@ teardown() {
 }
 
 @test "much output through a terminal arrives whole, and in order" {
-	run bash -c "script -qefc 'coracle run --rm -t busybox $id seq 1 20000' /dev/null </dev/null | tr -d '\r' | md5sum"
+	run bash -c "script -qefc 'coracle run --rm -t busybox $id seq 1 20000' /dev/null < <(sleep 30 3>&-) | tr -d '\r' | md5sum"
 	assert_equal "$output" "$(seq 1 20000 | md5sum)"
 }
 
