@@ -130,6 +130,7 @@ static int serve(struct cor_shim *s, struct cor_error *err)
 	if (r < 0)
 		return r;
 	protect_from_oom(s);
+	cor_shim_trim(s);
 	r = cor_loop_run(s->loop);
 	return r < 0 ? cor_error_errno(err, r, "event loop") : 0;
 }

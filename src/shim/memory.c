@@ -7,6 +7,8 @@
  *  - the mapped pages of the program's text and constants. Those stay in the page cache, the next event faults in the few
  *    that it needs (some microseconds for all of them).
  *
+ * From then on every event is followed by the same, once nothing has come for a while.
+ *
  * The kernel maps 16 pages around every fault, so the way back from here into the loop's own wait would bring half of the
  * text back. That is why the wait for the next event happens here, in one function that calls nothing.
  */
@@ -85,6 +87,10 @@ static void on_idle(struct cor_source *timer)
 	struct ranges all = {.n = 0};
 	uintptr_t page = (uintptr_t)getpagesize();
 	cor_loop_remove(timer);
+	if (poll(&p, 1, 0) != 0) { /* not idle: later */
+		cor_shim_trim(s);
+		return;
+	}
 	(void)malloc_trim(0);
 	(void)dl_iterate_phdr(find_segments, &all);
 	uintptr_t top = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
@@ -93,6 +99,7 @@ static void on_idle(struct cor_source *timer)
 	uintptr_t buffer = (uintptr_t)cor_pump_buffer(&n);
 	add_range(&all, buffer, buffer + n);
 	drop_and_wait(&all, &p);
+	cor_shim_trim(s); /* whatever woke it up brings pages back */
 }
 
 void cor_shim_trim(struct cor_shim *s)

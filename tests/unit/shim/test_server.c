@@ -410,7 +410,9 @@ static void idle_memory(void **state)
 	rig_config(r, "sleep 100", false);
 	rig_ok(rig_create(r, &(struct rig_io){0}, true));
 	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)r->shim);
-	for (int i = 0; i < 50; i++) { /* soon after its last request */
+	(void)usleep(500000);
+	rig_ok(rig_state(r, "", NULL, NULL)); /* being asked does not change it for long */
+	for (int i = 0; i < 50; i++) {        /* soon after its last request */
 		(void)usleep(100000);
 		_cleanup_free_ char *text = rig_read_path(path);
 		const char *a = strstr(text, "\nPss:"), *b = strstr(text, "Private_Clean:"),
