@@ -49,6 +49,7 @@ rig_up() {
 }
 
 rig_down() {
+	[ -n "${RIG:-}" ] || return 0
 	rig_clear
 	rig_kill
 	awk -v p="$RIG/" 'index($5, p) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r point; do
@@ -61,6 +62,7 @@ rig_down() {
 # After each test: no container of it goes on to the next.
 rig_clear() {
 	local id
+	[ -n "${RIG:-}" ] || return 0
 	for id in $(coracle tasks list -q 2>/dev/null); do
 		coracle tasks delete --force "$id" >/dev/null 2>&1
 	done
@@ -82,6 +84,7 @@ rig_kill() {
 }
 
 remove_cgroups() {
+	[[ ${NS:-} == ct-* ]] || return 0
 	find /sys/fs/cgroup -depth -type d -path "*/$NS*" -exec rmdir {} \; 2>/dev/null || true
 }
 
@@ -191,15 +194,20 @@ assert_equal() {
 
 # ---- the baseline: what must be as it was --------------------------------------------------------------------------------
 
-# Processes of this rig: shims (their directory is in the state directory) and what runs in its containers (mounts of ours, in
-# a mount namespace that is not ours).
+# Processes of this rig, and nobody else's: shims (our program, at work in our state directory) and what runs in our containers
+# (mounts of ours, in a mount namespace that is not ours: the comparison is exact, since a wrong one would name every process).
 rig_processes() {
+	local own dir
+	own=$(readlink /proc/self/ns/mnt)
+	[[ -n ${RIG:-} && -n ${CORACLE_STATE:-} && $CORACLE_STATE == "$RIG"/* && $own == mnt:* ]] || return 0
 	{
-		find /proc -maxdepth 2 -regex '/proc/[0-9]+/cwd' -lname "$CORACLE_STATE*" -printf '%h\n'
-		find /proc -maxdepth 3 -regex '/proc/[0-9]+/ns/mnt' ! -lname "$(readlink /proc/self/ns/mnt)" -printf '%h\n' |
+		find /proc -maxdepth 2 -regex '/proc/[0-9]+/cwd' -printf '%h %l\n' | awk -v p="$CORACLE_STATE/" 'index($2, p) == 1 { print $1 }' |
+			while read -r dir; do
+				case $(readlink "$dir/exe") in */coracle-shim | */runc | */crun) echo "$dir" ;; esac
+			done
+		find /proc -maxdepth 3 -regex '/proc/[0-9]+/ns/mnt' -printf '%h %l\n' | awk -v own="$own" '$2 != "" && $2 != own { print $1 }' |
 			sed 's|/ns$|/mountinfo|' | xargs -r grep -lsF "$RIG/" | sed 's|/mountinfo$||'
-		grep -lasE "coracle-shim.*$CORACLE_STATE|$CORACLE_STATE/runc" /proc/[0-9]*/cmdline | sed 's|/cmdline$||'
-	} 2>/dev/null | sed 's|^/proc/||' | sort -un | grep -vx "$$"
+	} 2>/dev/null | sed 's|^/proc/||' | sort -un
 	return 0
 }
 
