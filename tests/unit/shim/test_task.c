@@ -329,10 +329,8 @@ static void update(void **state)
 	any.value = (ProtobufCBinaryData){.len = sizeof(json) - 1, .data = (uint8_t *)(uintptr_t)json};
 	m.resources = &any;
 	rig_ok(rig_call(r, "Update", &m.base, NULL, NULL));
-	_cleanup_free_ char *v1 =
-		cor_asprintf("/sys/fs/cgroup/pids/cor-shim-test/%s/pids.max", r->dir + strlen("/tmp/"));
-	_cleanup_free_ char *v2 =
-		cor_asprintf("/sys/fs/cgroup/cor-shim-test/%s/pids.max", r->dir + strlen("/tmp/"));
+	_cleanup_free_ char *v1 = cor_asprintf("/sys/fs/cgroup/pids/%s/pids.max", r->dir + strlen("/tmp/"));
+	_cleanup_free_ char *v2 = cor_asprintf("/sys/fs/cgroup/%s/pids.max", r->dir + strlen("/tmp/"));
 	_cleanup_free_ char *one = rig_read_path(v1), *two = rig_read_path(v2);
 	assert_true(streq(one, "77\n") || streq(two, "77\n"));
 	rig_ok(rig_kill(r, "", SIGKILL, false));
