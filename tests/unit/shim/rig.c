@@ -74,7 +74,7 @@ void rig_config_args(struct rig *r, const char *args, bool terminal)
 		"dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\",\"mode=755\"]},"
 		"{\"destination\":\"/dev/"
 		"pts\",\"type\":\"devpts\",\"source\":\"devpts\",\"options\":[\"newinstance\","
-		"\"ptmxmode=0666\"]}],\"linux\":{\"cgroupsPath\":\"/cor-shim-test/"
+		"\"ptmxmode=0666\"]}],\"linux\":{\"cgroupsPath\":\"/"
 		"%s\",\"namespaces\":[%s{\"type\":\"ipc\"},"
 		"{\"type\":\"uts\"},{\"type\":\"mount\"},{\"type\":\"network\"}]}}",
 		terminal ? "true" : "false", args, rootfs, r->dir + strlen("/tmp/"),
