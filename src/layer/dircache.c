@@ -18,7 +18,8 @@
 #include "base/path.h"
 #include "layer/apply_internal.h"
 
-#define MAX_LINKS 40
+/* Missing parents and dangling symlinks on the way to one directory, together: what bounds the recursion. */
+#define MAX_STEPS (2 * APPLY_MAX_DEPTH)
 
 static int drop(struct dir_slot *s)
 {
@@ -170,7 +171,7 @@ static int make_dir(struct apply *a, int parent, const char *path, size_t len, c
 	return TAKE_FD(fd);
 }
 
-static int get(struct apply *a, const char *path, size_t len, bool make, int links, struct dir_slot **ret);
+static int get(struct apply *a, const char *path, size_t len, bool make, int steps, struct dir_slot **ret);
 
 /* The path of what a dangling symlink at path points to, cleaned. */
 static int link_target(int parent, const char *base, const char *path, size_t dir_len, struct cor_buf *out)
@@ -192,7 +193,7 @@ static int link_target(int parent, const char *base, const char *path, size_t di
 }
 
 /* The last component of path is missing, a dangling symlink, a whiteout, or no directory at all. */
-static int make_missing(struct apply *a, const char *path, size_t len, int links, struct dir_slot **ret)
+static int make_missing(struct apply *a, const char *path, size_t len, int steps, struct dir_slot **ret)
 {
 	_cleanup_free_ char *copy = strndup(path, len);
 	_cleanup_buf_ struct cor_buf target = {0};
@@ -204,16 +205,16 @@ static int make_missing(struct apply *a, const char *path, size_t len, int links
 
 	if (!copy)
 		return -ENOMEM;
+	if (steps >= MAX_STEPS)
+		return -ELOOP;
 	p = apply_split(copy);
-	r = get(a, copy, p.dir_len, true, links, &parent);
+	r = get(a, copy, p.dir_len, true, steps + 1, &parent);
 	if (r < 0)
 		return r;
 	if (fstatat(parent->fd, p.base, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (S_ISLNK(st.st_mode)) {
-			if (links >= MAX_LINKS)
-				return -ELOOP;
 			r = link_target(parent->fd, p.base, copy, p.dir_len, &target);
-			return r < 0 ? r : get(a, target.data, target.len, true, links + 1, ret);
+			return r < 0 ? r : get(a, target.data, target.len, true, steps + 1, ret);
 		}
 		if (S_ISDIR(st.st_mode)) /* a parent that was missing above has just been made */
 			return -EAGAIN;
@@ -231,7 +232,7 @@ static int make_missing(struct apply *a, const char *path, size_t len, int links
 	return fd < 0 ? fd : add(a, path, len, fd, ret);
 }
 
-static int get(struct apply *a, const char *path, size_t len, bool make, int links, struct dir_slot **ret)
+static int get(struct apply *a, const char *path, size_t len, bool make, int steps, struct dir_slot **ret)
 {
 	struct dir_slot *s = find(a, path, len);
 	int fd, r;
@@ -243,7 +244,7 @@ static int get(struct apply *a, const char *path, size_t len, bool make, int lin
 	}
 	fd = open_path(a, path, len);
 	if (make && len > 0 && (fd == -ENOENT || fd == -ENOTDIR)) {
-		r = make_missing(a, path, len, links, ret);
+		r = make_missing(a, path, len, steps, ret);
 		if (r != -EAGAIN)
 			return r;
 		fd = open_path(a, path, len);

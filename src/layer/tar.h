@@ -13,7 +13,8 @@
  *     type and a stream that ends inside an entry are errors: DATA_LOSS for what is cut off or corrupt,
  *     INVALID_ARGUMENT for what is unsupported or out of range. The one line names the entry and the byte offset of
  *     its header. After an error every further call fails with the same errno.
- *  4. Memory is bounded: 1 MiB for each kind of extension, plus the read buffer.
+ *  4. Memory is bounded: 1 MiB for each kind of extension (64 KiB for all global pax records together), plus the
+ *     read buffer.
  *
  * The end: a zero block (followed by another one, or by the end of the stream), or the end of the stream at a header
  * boundary, as Go's archive/tar has it. What follows the end-of-archive blocks is not looked at.

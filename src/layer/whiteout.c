@@ -30,16 +30,25 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-static int open_stream(int dirfd, DIR **ret)
+/* Consumes fd_take, also on failure; -errno in it is passed on. */
+static int open_stream(int fd_take, DIR **ret)
 {
-	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = fd_take;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!d)
-		return -errno;
+		return fd < 0 ? fd : -errno;
 	TAKE_FD(fd);
 	*ret = d;
 	return 0;
+}
+
+/* dir's sub-directory (or itself, ".") for reading: a descriptor or -errno. */
+static int open_sub(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 static bool is_dot(const char *name)
@@ -47,14 +56,14 @@ static bool is_dot(const char *name)
 	return streq(name, ".") || streq(name, "..");
 }
 
-static int prune(struct apply *a, int dirfd, ino_t ino, unsigned depth);
+static int prune(struct apply *a, int fd_take, ino_t ino, unsigned depth);
 
 /* Removes one name unless this layer placed it; of a directory, everything in it that this layer did not place.
  * 1: it is gone, 0: it stays. */
 static int prune_name(struct apply *a, int dirfd, ino_t ino, const char *name, unsigned depth)
 {
 	bool placed = placed_has(a, ino, name, strlen(name));
-	_cleanup_close_ int fd = -1;
+	struct timespec times[2];
 	struct stat st;
 	int r;
 
@@ -65,30 +74,29 @@ static int prune_name(struct apply *a, int dirfd, ino_t ino, const char *name, u
 			return 0;
 		return unlinkat(dirfd, name, 0) < 0 ? -errno : 1;
 	}
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = prune(a, fd, st.st_ino, depth + 1);
+	r = prune(a, open_sub(dirfd, name), st.st_ino, depth + 1);
 	if (r < 0)
 		return r;
 	if (!placed && unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 		return 1;
 	if (!placed && errno != ENOTEMPTY && errno != EEXIST)
 		return -errno;
-	return futimens(fd, (struct timespec[2]){st.st_atim, st.st_mtim}) < 0 ? -errno : 0;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	return utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int prune(struct apply *a, int dirfd, ino_t ino, unsigned depth)
+/* Consumes fd_take, so that a level costs one descriptor. */
+static int prune(struct apply *a, int fd_take, ino_t ino, unsigned depth)
 {
 	_cleanup_(close_dir) DIR *d = NULL;
 	bool removed;
-	int r;
+	int r = open_stream(fd_take, &d);
 
-	if (depth > MAX_PRUNE_DEPTH)
-		return -ELOOP;
-	r = open_stream(dirfd, &d);
 	if (r < 0)
 		return r;
+	if (depth > MAX_PRUNE_DEPTH)
+		return -ELOOP;
 	do { /* until a whole pass finds nothing: names may be missed while others are removed */
 		struct dirent *de;
 
@@ -97,7 +105,7 @@ static int prune(struct apply *a, int dirfd, ino_t ino, unsigned depth)
 		while (errno = 0, (de = readdir(d))) {
 			if (is_dot(de->d_name))
 				continue;
-			r = prune_name(a, dirfd, ino, de->d_name, depth);
+			r = prune_name(a, dirfd(d), ino, de->d_name, depth);
 			if (r < 0)
 				return r;
 			removed |= r > 0;
@@ -120,7 +128,7 @@ static int opaque_remove(struct apply *a, const struct place *p)
 {
 	int fd = open_to_prune(a, p);
 
-	return fd < 0 ? fd : prune(a, fd, dircache_ino(a, fd), 0);
+	return fd < 0 ? fd : prune(a, open_sub(fd, "."), dircache_ino(a, fd), 0);
 }
 
 static int name_remove(struct apply *a, const struct place *p, const char *name)
@@ -151,7 +159,7 @@ static int opaque_root(struct apply *a, int dirfd)
 	for (size_t i = 0; i < a->opts->n_lower; i++) {
 		_cleanup_(close_dir) DIR *d = NULL;
 		struct dirent *de;
-		int r = open_stream(a->opts->lower_fds[i], &d);
+		int r = open_stream(open_sub(a->opts->lower_fds[i], "."), &d);
 
 		while (r >= 0 && (errno = 0, (de = readdir(d))))
 			if (!is_dot(de->d_name))

@@ -42,7 +42,6 @@ static void places_every_type(void **state)
 	_cleanup_buf_ struct cor_buf text = {0};
 	char value[64];
 
-	NEEDS_ROOT();
 	tb_header(&b, (struct th){.name = "./", .type = '5', .mode = 0711, .uid = 5, .gid = 6, .mtime = 77});
 	tb_header(&b,
 		  (struct th){.name = "d/", .type = '5', .mode = 01777, .uid = 1, .gid = 2, .mtime = 100});
@@ -119,7 +118,6 @@ static void merges_and_replaces(void **state)
 	struct rig *rig = *state;
 	struct cor_buf b = {0};
 
-	NEEDS_ROOT();
 	tb_pax(&b, 'x', "SCHILY.xattr.user.old=1", NULL);
 	tb_dir(&b, "d");
 	tb_file(&b, "d/kept", "kept");
@@ -229,7 +227,6 @@ static void hardlinks_leave_metadata_alone(void **state)
 	struct rig *rig = *state;
 	struct cor_buf b = {0};
 
-	NEEDS_ROOT();
 	tb_pax(&b, 'x', "SCHILY.xattr.user.k=v", NULL);
 	tb_header(&b, (struct th){.name = "a", .mode = 04755, .uid = 3});
 	tb_header(&b, (struct th){.name = "b", .type = '1', .link = "a", .mode = 0600, .uid = 0});
@@ -348,7 +345,6 @@ static void overlay_whiteouts(void **state)
 	struct rig *rig = *state;
 	struct cor_buf b = {0};
 
-	NEEDS_ROOT();
 	tb_file(&b, "d/.wh.one", "");
 	tb_file(&b, "e/.wh..wh..opq", "");
 	tb_file(&b, "e/x", "x");
@@ -384,7 +380,6 @@ static void overlay_user_xattrs(void **state)
 	struct cor_apply_options opts = {.whiteouts = COR_WHITEOUT_OVERLAY, .userxattr = true};
 	struct cor_buf b = {0};
 
-	NEEDS_ROOT();
 	tb_file(&b, "e/.wh..wh..opq", "");
 	apply_ok(rig, &b, &opts);
 	assert_true(is_opaque(rig->root, "e", "user.overlay.opaque"));
@@ -400,7 +395,6 @@ static void takes_from_lower_layers(void **state)
 	struct cor_buf b = {0};
 	struct stat st;
 
-	NEEDS_ROOT();
 	assert_int_equal(mkdirat(rig->dir, "other", 0755), 0);
 	lowers[0] = openat(rig->dir, "other", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	lowers[1] = rig->lower;
@@ -518,6 +512,10 @@ static void reads_compressed_layers(void **state)
 
 int main(void)
 {
+	if (geteuid() != 0) {
+		print_message("skipped: needs root (chown, mknod, trusted xattrs)\n");
+		return 77;
+	}
 	const struct CMUnitTest tests[] = {
 		T(places_every_type),          T(merges_and_replaces),     T(makes_missing_parents),
 		T(keeps_times_of_directories), T(links_to_what_is_there),  T(hardlinks_leave_metadata_alone),

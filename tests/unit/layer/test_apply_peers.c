@@ -107,7 +107,6 @@ static void like_gnu_tar(void **state)
 	static const char *const formats[] = {"--format=pax", "--format=gnu", "--format=pax -S",
 					      "--format=pax -z", "--format=pax --zstd"};
 
-	NEEDS_ROOT();
 	make_tree(rig->lower);
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
 		_cleanup_free_ char *pack = cor_asprintf(
@@ -157,7 +156,6 @@ static void like_umoci(void **state)
 		"'s/sha256:/other\\/img\\/blobs\\/sha256\\//' > list";
 	int other;
 
-	NEEDS_ROOT();
 	if (cor_find_program("umoci", NULL, &program) < 0) {
 		print_message("skipped: umoci is not installed\n");
 		skip();
@@ -182,6 +180,10 @@ static void like_umoci(void **state)
 
 int main(void)
 {
+	if (geteuid() != 0) {
+		print_message("skipped: needs root (chown, mknod, trusted xattrs)\n");
+		return 77;
+	}
 	const struct CMUnitTest tests[] = {
 		T(like_gnu_tar),
 		T(like_umoci),

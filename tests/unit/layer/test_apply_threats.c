@@ -121,7 +121,6 @@ static void link_then_chmod(void **state)
 	_cleanup_free_ char *x = cor_asprintf("%s/canary/x", rig->path);
 	struct cor_buf b = {0};
 
-	NEEDS_ROOT();
 	tb_symlink(&b, "abs", x);
 	tb_symlink(&b, "rel", "../canary/x");
 	tb_header(&b, (struct th){.name = "h1", .type = '1', .link = "abs", .mode = 0777, .uid = 77});
@@ -196,7 +195,6 @@ static void overlay_xattrs(void **state)
 	struct cor_buf b = {0};
 	static const char *const names[] = {"redirect", "opaque", "metacopy", "origin", "overlay.opaque"};
 
-	NEEDS_ROOT();
 	for (size_t style = 0; style < 2; style++) {
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 			_cleanup_free_ char *t =
@@ -230,7 +228,6 @@ static void overlay_redirect_shows_nothing_when_mounted(void **state)
 	_cleanup_free_ char *opts = NULL, *where = cor_asprintf("%s/other", rig->path);
 	int r;
 
-	NEEDS_ROOT();
 	assert_int_equal(mkdirat(rig->lower, "secret", 0755), 0);
 	put(rig->lower, "secret/s", "s");
 	tb_file(&b, ".wh.secret", "");
@@ -258,7 +255,6 @@ static void overlay_and_removal_agree(void **state)
 	struct cor_apply_options overlay = {
 		.whiteouts = COR_WHITEOUT_OVERLAY, .lower_fds = &rig->lower, .n_lower = 1};
 
-	NEEDS_ROOT();
 	assert_int_equal(mkdirat(rig->dir, "other", 0755), 0);
 	other = openat(rig->dir, "other", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(mkdirat(other, "up", 0755), 0);
@@ -443,6 +439,26 @@ static void bombs_depth(void **state)
 	cor_buf_done(&name);
 }
 
+/* Dangling symlinks, each to the end of a deep path that begins with the next one: an error, not a stack overflow. */
+static void bombs_symlinks(void **state)
+{
+	struct rig *rig = *state;
+	struct cor_buf b = {0};
+
+	for (int i = 0; i < 38; i++) {
+		_cleanup_buf_ struct cor_buf target = {0};
+		_cleanup_free_ char *name = cor_asprintf("l%d", i);
+
+		cor_buf_printf(&target, "l%d", i + 1);
+		for (int j = 0; j < 500; j++)
+			cor_buf_str(&target, "/d");
+		tb_long(&b, 'K', target.data);
+		tb_symlink(&b, name, "x");
+	}
+	tb_file(&b, "l0/f", "x");
+	apply_fails(rig, &b, &remove_style, COR_UNKNOWN, "too many levels of symbolic links");
+}
+
 /* On a file system of a few megabytes: a clear error, no crash, and what was there before can be removed. */
 static void bombs_full_disk(void **state)
 {
@@ -453,7 +469,6 @@ static void bombs_full_disk(void **state)
 	struct cor_error err = {0};
 	int root;
 
-	NEEDS_ROOT();
 	assert_int_equal(mkdirat(rig->dir, "other", 0755), 0);
 	if (mount("tmpfs", where, "tmpfs", 0, "size=4m") < 0) {
 		print_message("skipped: cannot mount a tmpfs here: %s\n", strerror(errno));
@@ -498,6 +513,10 @@ static void leaks_no_descriptors(void **state)
 
 int main(void)
 {
+	if (geteuid() != 0) {
+		print_message("skipped: needs root (chown, mknod, trusted xattrs)\n");
+		return 77;
+	}
 	const struct CMUnitTest tests[] = {
 		T(parent_becomes_symlink),
 		T(cached_parent_survives_no_exchange),
@@ -513,6 +532,7 @@ int main(void)
 		T(bombs_bytes),
 		T(bombs_entries),
 		T(bombs_depth),
+		T(bombs_symlinks),
 		T(bombs_full_disk),
 		T(leaks_no_descriptors),
 	};

@@ -85,7 +85,6 @@ static void whole_tree(void **state)
 	struct rig *rig = *state;
 	struct cor_buf b = {0}, again = {0};
 
-	NEEDS_ROOT();
 	make_tree(rig->lower);
 	assert_int_equal(mknodat(rig->lower, "dev", S_IFBLK | 0640, makedev(8, 1000)), 0);
 	assert_int_equal(fchownat(rig->lower, "d/file", 3000000, 4, 0), 0);
@@ -134,7 +133,6 @@ static void writes_what_changed(void **state)
 	int root = rig->root, sock;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
-	NEEDS_ROOT();
 	make_tree(rig->lower);
 	copy_tree(rig);
 	put(root, "d/sub/deep", "new");
@@ -247,6 +245,10 @@ static void never_follows_links(void **state)
 
 int main(void)
 {
+	if (geteuid() != 0) {
+		print_message("skipped: needs root (chown, mknod, trusted xattrs)\n");
+		return 77;
+	}
 	const struct CMUnitTest tests[] = {
 		T(whole_tree),          T(no_change_is_an_empty_layer),
 		T(writes_what_changed), T(sees_metadata_alone),

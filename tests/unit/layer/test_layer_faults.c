@@ -132,7 +132,6 @@ static void sweep(struct rig *rig, bool allocations)
 		struct cor_buf tar = {0};
 		long n = 0;
 
-		NEEDS_ROOT();
 		if (!exists(rig->lower, "low"))
 			assert_int_equal(mkdirat(rig->lower, "low", 0755), 0);
 		put(rig->lower, "low/er", "lower");
@@ -160,7 +159,6 @@ static void diff_with_failing_allocations(void **state)
 	struct cor_buf tar = {0};
 	long n = 0;
 
-	NEEDS_ROOT();
 	make_layer(&tar);
 	assert_int_equal(mkdirat(rig->lower, "low", 0755), 0);
 	put(rig->lower, "low/er", "lower");
@@ -236,6 +234,10 @@ static void apply_from_failing_sources(void **state)
 
 int main(void)
 {
+	if (geteuid() != 0) {
+		print_message("skipped: needs root (chown, mknod, trusted xattrs)\n");
+		return 77;
+	}
 	const struct CMUnitTest tests[] = {
 		T(apply_with_failing_allocations),
 		T(apply_with_failing_calls),
