@@ -2,9 +2,10 @@
 /*
  * Opening and closing the database, transactions, waiting for other processes.
  *
- * SQLite's log (WAL) stays between processes: closing does not copy it back (that costs two fsyncs), but the first to
- * open it again must read it through to rebuild the index. Hence LOG_FRAMES_MAX: the log is copied back at close once it is
- * longer than that, by one process at a time.
+ * SQLite's log (WAL) stays between processes: closing does not copy it back (that costs two fsyncs). At close it is copied
+ * back once it has grown long, by one process at a time. How long depends: where its index is kept (index.c), the length
+ * matters little, and what has been copied back is known to those who come later; where it is not kept, the first process
+ * reads the log through, so it is kept short and truncated.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,9 @@
 #include "base/fd.h"
 #include "metadata/internal.h"
 
-#define LOG_FRAMES_MAX 200
-#define BUSY_LIMIT_NS  (30 * INT64_C(1000000000))
+#define LOG_FRAMES_MAX       1000
+#define LOG_FRAMES_MAX_ALONE 200
+#define BUSY_LIMIT_NS        (30 * INT64_C(1000000000))
 
 /* Someone else holds the lock: transactions are short, so look again soon; in steps that grow to 1 ms. */
 static int wait_busy(void *data, int count)
@@ -81,6 +83,14 @@ static int configure(struct cor_meta *m, struct cor_error *err)
 	return meta_schema(m, err);
 }
 
+static void copy_log_back(struct cor_meta *m, int mode)
+{
+	/* Not now if somebody else is at it, or in the way. */
+	(void)sqlite3_busy_handler(m->db, NULL, NULL);
+	(void)sqlite3_wal_checkpoint_v2(m->db, NULL, mode, NULL, NULL);
+	(void)sqlite3_busy_handler(m->db, wait_busy, NULL);
+}
+
 static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct cor_error *err)
 {
 	struct cor_meta *m = cor_new0(struct cor_meta, 1);
@@ -93,6 +103,11 @@ static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct 
 		cor_meta_close(m);
 		return r;
 	}
+	m->index = meta_index_open(dirfd, m->identity);
+	if (!m->index) {
+		cor_meta_close(m);
+		return cor_error_oom(err);
+	}
 	int rc = sqlite3_open_v2(m->file, &m->db,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 					 SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE,
@@ -102,6 +117,7 @@ static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct 
 		cor_meta_close(m);
 		return r;
 	}
+	meta_index_mark(dirfd, m->index, m->identity);
 	*ret = m;
 	return 0;
 }
@@ -120,15 +136,6 @@ int cor_meta_open(int dirfd, const char *path, struct cor_meta **ret, struct cor
 	return r;
 }
 
-static void truncate_log(struct cor_meta *m)
-{
-	/* Not now if somebody else is at it, or in the way. Truncated, for the next to open it would take an old log for a
-	 * new one: what has been copied back is known only while somebody has the database open. */
-	(void)sqlite3_busy_handler(m->db, NULL, NULL);
-	(void)sqlite3_wal_checkpoint_v2(m->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	(void)sqlite3_busy_handler(m->db, wait_busy, NULL);
-}
-
 bool cor_meta_reserve_release(struct cor_meta *m)
 {
 	bool released = meta_reserve_release(m->dirfd);
@@ -139,7 +146,7 @@ bool cor_meta_reserve_release(struct cor_meta *m)
 void cor_meta_reserve_restore(struct cor_meta *m)
 {
 	if (m->reserve_released)
-		truncate_log(m);
+		copy_log_back(m, SQLITE_CHECKPOINT_TRUNCATE);
 	meta_reserve_refill(m->dirfd);
 	m->reserve_released = false;
 }
@@ -159,10 +166,13 @@ struct cor_meta *cor_meta_close(struct cor_meta *m)
 			cor_meta_reserve_restore(m);
 		for (size_t i = 0; i < m->n_statements; i++)
 			(void)sqlite3_finalize(m->statements[i].stmt);
-		if (m->log_frames >= LOG_FRAMES_MAX)
-			truncate_log(m);
+		if (*m->identity && m->log_frames >= LOG_FRAMES_MAX)
+			copy_log_back(m, SQLITE_CHECKPOINT_PASSIVE);
+		else if (!*m->identity && m->log_frames >= LOG_FRAMES_MAX_ALONE)
+			copy_log_back(m, SQLITE_CHECKPOINT_TRUNCATE);
 		(void)sqlite3_close(m->db);
 	}
+	meta_index_close(m->index);
 	cor_close(m->dirfd);
 	free(m->file);
 	free(m);

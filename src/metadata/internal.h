@@ -16,6 +16,9 @@
 
 #define META_STATEMENTS_MAX 96
 
+struct meta_index;
+#define META_IDENTITY_MAX 64
+
 struct cor_meta {
 	sqlite3 *db;
 	int dirfd;
@@ -24,6 +27,8 @@ struct cor_meta {
 	int log_frames;  /* length of the log after the last commit here */
 	bool in_transaction;
 	bool reserve_released;
+	struct meta_index *index;
+	char identity[META_IDENTITY_MAX]; /* of boot and mount; "": unknown, the index is not kept */
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -60,6 +65,14 @@ int meta_map(struct cor_meta *m, sqlite3_stmt *stmt, int column, struct cor_map 
 bool meta_space_low(int dirfd);
 bool meta_reserve_release(int dirfd);
 void meta_reserve_refill(int dirfd);
+
+/* index.c */
+/* Before SQLite opens the database: keeps the log's index if it is good. NULL: no memory. */
+struct meta_index *meta_index_open(int dirfd, char ret_identity[META_IDENTITY_MAX]);
+/* After SQLite has closed it; NULL is fine. */
+void meta_index_close(struct meta_index *x);
+/* SQLite has just opened it, so the index is good now: note for which boot and mount. */
+void meta_index_mark(int dirfd, const struct meta_index *x, const char *identity_now);
 
 /* The schema of this program; PRAGMA user_version in the file. */
 #define COR_META_VERSION 1
