@@ -95,10 +95,9 @@ void dircache_set_times(struct apply *a, ino_t ino, const struct timespec times[
 int dircache_flush(struct apply *a);
 
 /* meta.c: owner, xattrs, mode and times of an entry on an open file or directory. */
-int meta_apply_fd(struct apply *a, int fd, const struct cor_tar_entry *e, struct cor_error *err);
+int meta_apply_fd(int fd, const struct cor_tar_entry *e, struct cor_error *err);
 /* The same on a symlink, device or fifo that was just made. */
-int meta_apply_at(struct apply *a, int dirfd, const char *base, const struct cor_tar_entry *e,
-		  struct cor_error *err);
+int meta_apply_at(int dirfd, const char *base, const struct cor_tar_entry *e, struct cor_error *err);
 /* Removes the xattrs a layer could have set from a directory that an entry describes anew. */
 int meta_clear_xattrs(int fd);
 /* Copies owner, xattrs, mode and times between open files, directories included. 0 or -errno. */

@@ -67,7 +67,7 @@ static int set_xattr(int fd, const char *path, const struct cor_tar_xattr *x, co
 	return cor_error_errno(err, errno, "set xattr %s", x->name);
 }
 
-int meta_apply_fd(struct apply *a, int fd, const struct cor_tar_entry *e, struct cor_error *err)
+int meta_apply_fd(int fd, const struct cor_tar_entry *e, struct cor_error *err)
 {
 	struct timespec times[2];
 
@@ -86,8 +86,7 @@ int meta_apply_fd(struct apply *a, int fd, const struct cor_tar_entry *e, struct
 	return 0;
 }
 
-int meta_apply_at(struct apply *a, int dirfd, const char *base, const struct cor_tar_entry *e,
-		  struct cor_error *err)
+int meta_apply_at(int dirfd, const char *base, const struct cor_tar_entry *e, struct cor_error *err)
 {
 	struct timespec times[2];
 	struct node_path path;

@@ -108,7 +108,7 @@ static int place_file(struct apply *a, const struct place *p, const struct cor_t
 	if (fd < 0)
 		return fd;
 	r = write_data(a, fd, e, err);
-	return r < 0 ? r : meta_apply_fd(a, fd, e, err);
+	return r < 0 ? r : meta_apply_fd(fd, e, err);
 }
 
 static int make_symlink(struct apply *a, int dir, const char *base, const struct cor_tar_entry *e)
@@ -129,7 +129,7 @@ static int place_special(struct apply *a, const struct place *p, const struct co
 {
 	int dir, r = make_at(a, p, e, e->type == COR_TAR_SYMLINK ? make_symlink : make_special, &dir, err);
 
-	return r < 0 ? r : meta_apply_at(a, dir, p->base, e, err);
+	return r < 0 ? r : meta_apply_at(dir, p->base, e, err);
 }
 
 /* The entry describes a directory that is there. */
@@ -144,7 +144,7 @@ static int merge_directory(struct apply *a, int fd, const struct cor_tar_entry *
 	r = meta_clear_xattrs(fd);
 	if (r < 0)
 		return cor_error_errno(err, r, "remove old xattrs");
-	r = meta_apply_fd(a, fd, e, err);
+	r = meta_apply_fd(fd, e, err);
 	meta_times(e, times);
 	dircache_set_times(a, st.st_ino, times);
 	return r;
@@ -203,7 +203,7 @@ static int place_directory(struct apply *a, const struct place *p, const struct 
 	r = replaces && apply_is_overlay(a) ? whiteout_make_opaque(a, fd) : 0;
 	if (r < 0)
 		return cor_error_errno(err, r, "make opaque");
-	r = meta_apply_fd(a, fd, e, err);
+	r = meta_apply_fd(fd, e, err);
 	if (r < 0)
 		return r;
 	r = dircache_add(a, p->path, strlen(p->path), TAKE_FD(fd)); /* its files most likely come next */
