@@ -16,6 +16,19 @@
 #define DEFAULT_ROOT  "/var/lib/coracle"
 #define DEFAULT_STATE "/run/coracle"
 
+/* What was made without waiting for the disk and is still there: directories first, then the records. */
+static void sync_fresh(struct cor_engine *e)
+{
+	struct cor_error err = {0};
+	if (!e->meta || cor_strv_len(e->fresh) == 0)
+		return;
+	int r = cor_engine_snapshots_persist(e, &err);
+	if (r >= 0)
+		r = cor_meta_sync(e->meta, &err);
+	if (r < 0)
+		cor_warn("%s", err.message);
+}
+
 static void engine_close(struct cor_services *s)
 {
 	struct cor_engine *e = cor_engine_of(s);
@@ -24,11 +37,7 @@ static void engine_close(struct cor_services *s)
 		cor_engine_lease_ops.end(s);
 	}
 	cor_engine_gc_if_wanted(e);
-	if (e->meta && cor_strv_len(e->fresh)) {
-		struct cor_error err = {0};
-		if (cor_meta_sync(e->meta, &err) < 0)
-			cor_warn("%s", err.message);
-	}
+	sync_fresh(e);
 	cor_engine_tasks_free(e->tasks);
 	for (size_t i = 0; i < e->n_backends; i++) {
 		e->backends[i].backend->ops->free(e->backends[i].backend);

@@ -119,6 +119,10 @@ int cor_engine_task_absent(struct cor_engine *e, const char *id, struct cor_erro
 void cor_engine_task_forget(struct cor_engine *e, const char *id);
 void cor_engine_tasks_free(struct cor_engine_tasks *t); /* NULL is fine */
 
+/* ---- snapshots.c ---- */
+/* The directories of the snapshots in the set `fresh`, before their records become durable. */
+int cor_engine_snapshots_persist(struct cor_engine *e, struct cor_error *err);
+
 /* ---- leases.c ---- */
 /* Descriptor of <root>/leases, made when missing; the caller closes it. */
 int cor_engine_leases_dir(struct cor_engine *e, struct cor_error *err);

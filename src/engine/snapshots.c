@@ -496,6 +496,34 @@ static int snapshot_remove(struct cor_services *s, const char *sn, const char *k
 	return 0;
 }
 
+/* "snapshot/<snapshotter>/<key>" of the set `fresh`. */
+static int persist_one(struct cor_engine *e, const char *name, struct cor_error *err)
+{
+	const char *rest = cor_after(name, "snapshot/"), *slash = rest ? strchr(rest, '/') : NULL;
+	if (!slash)
+		return 0;
+	_cleanup_free_ char *sn = strndup(rest, (size_t)(slash - rest));
+	struct cor_snapshot_backend *b;
+	_cleanup_row_ struct row row = {0};
+	if (!sn)
+		return cor_error_oom(err);
+	int r = look_up(e, sn, slash + 1, &row, &b, err);
+	/* Somebody else has removed it meanwhile. */
+	if (r == -ENOENT) {
+		cor_error_clear(err);
+		return 0;
+	}
+	return r < 0 ? r : b->ops->persist(b, row.id, err);
+}
+
+int cor_engine_snapshots_persist(struct cor_engine *e, struct cor_error *err)
+{
+	int r = 0;
+	for (size_t i = 0; r >= 0 && e->fresh && e->fresh[i]; i++)
+		r = persist_one(e, e->fresh[i], err);
+	return r;
+}
+
 const struct cor_snapshot_ops cor_engine_snapshot_ops = {
 	.stat = snapshot_stat,
 	.walk = snapshot_walk,

@@ -30,6 +30,8 @@ struct cor_snapshot_backend_ops {
 		      bool readonly, struct cor_mounts *ret, struct cor_error *err);
 	/* Makes the data durable (syncfs of the file system it is on) before it is committed. */
 	int (*sync)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
+	/* Makes the directory itself durable, as create has left it; not what was written into it since. */
+	int (*persist)(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 	int (*usage)(struct cor_snapshot_backend *b, uint64_t id, int64_t *ret_size, int64_t *ret_inodes,
 		     struct cor_error *err);
 	/* The number is free at once; then the data goes. Missing is fine. */

@@ -65,6 +65,17 @@ int snapshot_sync(struct cor_snapshot_backend *b, uint64_t id, struct cor_error 
 	return 0;
 }
 
+int snapshot_persist(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err)
+{
+	struct snapshot_dir *d = snapshot_dir_of(b);
+	char name[SNAPSHOT_NAME_MAX];
+	_cleanup_close_ int fd = openat(d->snapshots_fd, snapshot_name(id, name),
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0 || fsync(d->snapshots_fd) < 0)
+		return cor_error_errno(err, errno, "sync %s/snapshots/%s", d->path, name);
+	return 0;
+}
+
 /* The number becomes free in one step, under a name that is never used twice: whoever clears the tree cannot meet a
  * new snapshot of the same number. -ENOENT when there is nothing. */
 static int set_aside(struct snapshot_dir *d, uint64_t id, char gone[SNAPSHOT_NAME_MAX], struct cor_error *err)

@@ -38,6 +38,7 @@ int snapshot_open(struct snapshot_dir *d, uint64_t id, struct cor_error *err);
 
 /* Vtable entries that are the same for all. */
 int snapshot_sync(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
+int snapshot_persist(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 int snapshot_remove(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 int snapshot_detach(struct cor_snapshot_backend *b, uint64_t id, struct cor_error *err);
 int snapshot_purge(struct cor_snapshot_backend *b, struct cor_error *err);

@@ -79,6 +79,7 @@ static const struct cor_snapshot_backend_ops native_ops = {
 	.create = native_create,
 	.mounts = native_mounts,
 	.sync = snapshot_sync,
+	.persist = snapshot_persist,
 	.usage = native_usage,
 	.remove = snapshot_remove,
 	.detach = snapshot_detach,

@@ -129,6 +129,7 @@ static const struct cor_snapshot_backend_ops overlay_ops = {
 	.create = overlay_create,
 	.mounts = overlay_mounts,
 	.sync = snapshot_sync,
+	.persist = snapshot_persist,
 	.usage = overlay_usage,
 	.remove = snapshot_remove,
 	.detach = snapshot_detach,
