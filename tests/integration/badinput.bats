@@ -92,7 +92,7 @@ broken() {
 
 @test "a size that is not the blob's" {
 	broken layer-size
-	assert_error 1 'size'
+	assert_error 1 'has [0-9]+ bytes, but its descriptor says [0-9]+'
 	nothing_left
 }
 
@@ -217,7 +217,6 @@ broken() {
 	expect . --rlimit-nofile 200:100
 	expect . --rootfs-propagation sideways
 	expect 'CAP_' --cap-add NET_ADMIN
-	expect . --cap-add CAP_NO_SUCH
 	expect 'invalid key=value format annotation: x' --annotation x
 	expect . --device /no/such/device
 	expect . --snapshotter no-such-snapshotter
@@ -272,12 +271,9 @@ broken() {
 @test "no runtime: what was looked for is named" {
 	run --separate-stderr coracle run --rm --runc-binary no-such-runtime busybox "$id" true
 	assert_error 1 'no-such-runtime'
-	mkdir -p "$RIG/no-path"
-	run --separate-stderr env PATH="$RIG/no-path" "$CORACLE" run --rm busybox "$id" true
-	# The shim may be found beside the program; runc and crun are not on this PATH.
-	if [ "$status" -ne 0 ]; then
-		assert_error 1 'runc|crun|runtime'
-	fi
+	# Where both are only files that may not be executed.
+	run --separate-stderr unshare -m bash -c 'for r in runc crun; do mount --bind /etc/hostname "$(command -v $r)"; done; coracle run --rm busybox '"$id"' true'
+	assert_error 1 'runc.*crun'
 	nothing_left
 }
 
@@ -287,7 +283,9 @@ broken() {
 	printf '#!/bin/sh\nkill -9 $$\n' >"$RIG/runtime-killed"
 	chmod +x "$RIG"/runtime-*
 	run --separate-stderr coracle run --rm --runc-binary "$RIG/runtime-fails" busybox "$id" true
-	assert_error 1 'it is broken'
+	# What the runtime writes to its standard error is where the container's goes.
+	assert_equal "${stderr_lines[0]}" "it is broken"
+	[[ ${stderr_lines[1]} == "coracle: "*"runtime-fails"* ]] || fail "$stderr"
 	for kind in silent killed; do
 		run --separate-stderr timeout 60 coracle run --rm --runc-binary "$RIG/runtime-$kind" busybox "$id" true
 		assert_error 1 .
@@ -321,7 +319,8 @@ broken() {
 @test "an explicit snapshotter that cannot work is an error, not another one" {
 	mkdir -p "$RIG/ov/lower" "$RIG/ov/upper" "$RIG/ov/work" "$RIG/ov/merged"
 	mount -t overlay overlay -o "lowerdir=$RIG/ov/lower,upperdir=$RIG/ov/upper,workdir=$RIG/ov/work" "$RIG/ov/merged"
-	run --separate-stderr coracle --root "$RIG/ov/merged/root" images import --snapshotter overlayfs --rootfs "$RIG/rootfs" busybox
+	coracle --root "$RIG/ov/merged/root" images import --rootfs "$RIG/rootfs" busybox
+	run --separate-stderr coracle --root "$RIG/ov/merged/root" run --rm --snapshotter overlayfs busybox "$id" true
 	assert_error 1 'overlay'
 	umount "$RIG/ov/merged"
 	rm -rf "$RIG/ov"

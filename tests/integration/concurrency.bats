@@ -139,10 +139,12 @@ all_good() { # PID...
 		pids+=($!)
 	done
 	all_good "${pids[@]}"
+	pids=()
 	for n in $(seq 8); do
 		coracle tasks kill -s KILL "$id" 2>/dev/null 3>&- &
+		pids+=($!)
 	done
-	wait
+	for n in "${pids[@]}"; do finish "$n"; done
 	wait_for 10 has_status "$id" STOPPED
 }
 

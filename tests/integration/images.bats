@@ -107,15 +107,18 @@ assert_debian() { # IMAGE SUITE
 
 # ---- the unpacked tree ---------------------------------------------------------------------------------------------------
 
-# our_tree IMAGE [SNAPSHOTTER]: what a container of the image would see
+# our_tree IMAGE [SNAPSHOTTER]: a read-only view of what a container of the image stands on
 our_tree() {
-	local key=$id-tree
+	local key=$id-tree parent
 	coracle containers create ${2:+--snapshotter "$2"} "$1" "$key" /bin/true >/dev/null || return
 	mkdir -p "$RIG/mnt"
-	coracle snapshots ${2:+--snapshotter "$2"} mounts "$RIG/mnt" "$key" >"$RIG/mount-command" || return
+	parent=$(coracle snapshots ${2:+--snapshotter "$2"} info "$key" | jq -r .Parent)
+	coracle snapshots ${2:+--snapshotter "$2"} view "$key-view" "$parent" >/dev/null || return
+	coracle snapshots ${2:+--snapshotter "$2"} mounts "$RIG/mnt" "$key-view" >"$RIG/mount-command" || return
 	bash -e "$RIG/mount-command" || return
 	"$MKIMAGE" tree "$RIG/mnt"
 	umount "$RIG/mnt"
+	coracle snapshots ${2:+--snapshotter "$2"} delete "$key-view"
 	coracle containers delete "$key" >/dev/null
 }
 
@@ -161,8 +164,7 @@ every_kind_layout() { # OUT/ [options]
 	umoci_tree "$layout" bookworm >"$RIG/theirs"
 	our_tree umoci.test/debian:bookworm >"$RIG/ours"
 	[ "$(wc -l <"$RIG/theirs")" -gt 3000 ]
-	diff "$RIG/theirs" "$RIG/ours" | head -n 20
-	cmp "$RIG/theirs" "$RIG/ours"
+	diff "$RIG/theirs" "$RIG/ours"
 }
 
 @test "sparse files, old GNU and PAX: the same bytes, and they stay sparse" {
@@ -174,7 +176,8 @@ every_kind_layout() { # OUT/ [options]
 	our_tree sparse >"$RIG/ours"
 	"$MKIMAGE" tree "$RIG/reference" >"$RIG/theirs"
 	diff <(grep -v '^\. ' "$RIG/theirs") <(grep -v '^\. ' "$RIG/ours")
-	run bash -c "find $CORACLE_ROOT/overlayfs -name 'sparse-*' -size -200k | wc -l"
+	# In blocks of 512 bytes: of 9 MiB some dozen KiB are data.
+	run bash -c "find $CORACLE_ROOT/overlayfs -name 'sparse-*' -printf '%b\n' | awk '\$1 < 200' | wc -l"
 	assert_equal "$output" 2
 }
 

@@ -227,7 +227,7 @@ rig_state() {
 	find "$CORACLE_STATE" -mindepth 2 2>/dev/null | grep -vE "^$CORACLE_STATE/(locks|runc/[^/]*$)" | sort
 	echo "store:"
 	find "$CORACLE_ROOT" -mindepth 1 -maxdepth 4 2>/dev/null |
-		grep -vE "^$CORACLE_ROOT/(metadata\.db.*|reserve|native(/snapshots)?|locks(/.*)?|.*\.lock|logs/$NS)$" | sort
+		grep -vE "^$CORACLE_ROOT/(metadata\.db.*|reserve|native(/snapshots)?|locks(/.*)?|.*\.lock|logs(/$NS)?)$" | sort
 	echo "records:"
 	coracle containers list -q | sort
 	coracle snapshots list | awk 'NR > 1' | sort

@@ -234,8 +234,9 @@ reboot() {
 @test "several clients attach; each gets the output; the process outlives them" {
 	detached "$id" sh -c 'while :; do echo tick; sleep 0.1; done'
 	timeout -s KILL 1 coracle tasks attach "$id" >"$RIG/a" </dev/null 3>&- &
+	first=$!
 	timeout -s KILL 2 coracle tasks attach "$id" >"$RIG/b" </dev/null || true
-	wait
+	finish $first
 	grep -q tick "$RIG/a"
 	grep -q tick "$RIG/b"
 	[ "$(wc -l <"$RIG/b")" -gt "$(wc -l <"$RIG/a")" ] || fail "$(wc -l "$RIG/a" "$RIG/b")"
@@ -247,7 +248,7 @@ reboot() {
 	shim=$(shim_pid "$id")
 	coracle tasks attach "$id" </dev/null >/dev/null 3>&- &
 	kill -KILL $!
-	wait || true
+	finish $!
 	sleep 0.3
 	before=$(ls "/proc/$shim/fd" | wc -l)
 	for _ in $(seq 30); do

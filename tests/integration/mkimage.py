@@ -407,7 +407,7 @@ KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFCHR: 
          stat.S_IFSOCK: "s"}
 
 
-def describe(path, name, inodes):
+def describe(path, name, names_of):
     st = os.lstat(path)
     kind = KINDS[stat.S_IFMT(st.st_mode)]
     parts = [name.decode("utf-8", "backslashreplace"), kind, oct(stat.S_IMODE(st.st_mode)), f"{st.st_uid}:{st.st_gid}"]
@@ -422,21 +422,25 @@ def describe(path, name, inodes):
     elif kind in "cb":
         parts.append(f"{os.major(st.st_rdev)},{os.minor(st.st_rdev)}")
     parts.append(f"@{st.st_mtime_ns}")
-    if kind != "d" and st.st_nlink > 1:
-        parts.append("same as " + inodes.setdefault(st.st_ino, name).decode("utf-8", "backslashreplace"))
+    # By the names in this tree: overlayfs counts links of hidden names as well.
+    same = names_of[(st.st_dev, st.st_ino)]
+    if kind != "d" and len(same) > 1:
+        parts.append("same as " + min(same).decode("utf-8", "backslashreplace"))
     for attr in sorted(os.listxattr(path, follow_symlinks=False)):
         parts.append(f"{attr}={os.getxattr(path, attr, follow_symlinks=False).hex()}")
     return " ".join(parts)
 
 
 def show_tree(top):
-    top, inodes = os.fsencode(top), {}
-    names = [b"."]
+    top, names, names_of = os.fsencode(top), [b"."], {}
     for folder, dirs, files in os.walk(top):
         for name in dirs + files:
             names.append(os.path.relpath(os.path.join(folder, name), top))
+    for name in names:
+        st = os.lstat(os.path.join(top, name))
+        names_of.setdefault((st.st_dev, st.st_ino), []).append(name)
     for name in sorted(names):
-        print(describe(os.path.join(top, name), name, inodes))
+        print(describe(os.path.join(top, name), name, names_of))
 
 
 def main():

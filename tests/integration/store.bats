@@ -123,8 +123,8 @@ busybox_target() {
 	"$MKIMAGE" tree "$RIG/m" >"$RIG/after"
 	umount "$RIG/m"
 	coracle snapshots delete "$id"
-	# The base of this image is a tar of the directory: its times may differ in what GNU tar rounds.
-	diff "$RIG/before" "$RIG/after"
+	# The root directory is in neither layer by name, and has the time of unpacking.
+	diff <(grep -v '^\. ' "$RIG/before") <(grep -v '^\. ' "$RIG/after")
 }
 
 @test "namespaces: create, list, label, remove; what is in one is not in another" {
