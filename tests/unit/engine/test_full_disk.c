@@ -1,63 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A root on a small file system that is full: clear errors, nothing half-recorded, deleting works and makes room. */
-#include "fixture.h"
+#include "disk.h"
 
-#include <sys/mount.h>
-#include <sys/statvfs.h>
-
-static int run(const char *file, char *const *argv)
+static int setup_small_disk(void **state)
 {
-	int status;
-	pid_t pid = fork();
-	if (pid == 0) {
-		_cleanup_close_ int null = open("/dev/null", O_WRONLY);
-		dup2(null, 1);
-		dup2(null, 2);
-		execvp(file, argv);
-		_exit(127);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+	return setup_disk(state, 16);
 }
-
-static int setup_disk(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	char image[80];
-	snprintf(f->dir, sizeof(f->dir), "/tmp/cor-test-XXXXXX");
-	if (!mkdtemp(f->dir))
-		return -1;
-	snprintf(image, sizeof(image), "%s/disk", f->dir);
-	snprintf(f->root, sizeof(f->root), "%s/root", f->dir);
-	snprintf(f->state, sizeof(f->state), "%s/state", f->dir);
-	*state = f;
-	_cleanup_close_ int fd = open(image, O_WRONLY | O_CREAT, 0600);
-	if (fd < 0 || ftruncate(fd, 16 << 20) < 0 || mkdir(f->root, 0700) < 0)
-		return -1;
-	char *mkfs[] = {(char *)"mkfs.ext4", (char *)"-qF", (char *)"-m0", image, NULL};
-	char *mnt[] = {(char *)"mount", (char *)"-oloop", image, f->root, NULL};
-	if (run("mkfs.ext4", mkfs) != 0 || run("mount", mnt) != 0)
-		return 0; /* no loop devices here: s stays NULL */
-	f->s = open_services(f, NULL, &f->err);
-	f->e = cor_engine_of(f->s);
-	return 0;
-}
-
-static int teardown_disk(void **state)
-{
-	struct fixture *f = *state;
-	cor_services_free(f->s);
-	if (f->s && umount2(f->root, MNT_DETACH) < 0)
-		return -1;
-	int r = cor_remove_tree_at(AT_FDCWD, f->dir, NULL);
-	free(f);
-	return r;
-}
-
-#define needs_disk(f)                                \
-	do {                                         \
-		if (!(f)->s)                         \
-			skip(); /* no loop device */ \
-	} while (0)
 
 /* Fills the disk to the last block with a file of the test's own. */
 static void fill(struct fixture *f)
@@ -188,9 +136,9 @@ static void reserve_comes_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(writing, setup_disk, teardown_disk),
-		cmocka_unit_test_setup_teardown(deleting, setup_disk, teardown_disk),
-		cmocka_unit_test_setup_teardown(reserve_comes_back, setup_disk, teardown_disk),
+		cmocka_unit_test_setup_teardown(writing, setup_small_disk, teardown_disk),
+		cmocka_unit_test_setup_teardown(deleting, setup_small_disk, teardown_disk),
+		cmocka_unit_test_setup_teardown(reserve_comes_back, setup_small_disk, teardown_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
