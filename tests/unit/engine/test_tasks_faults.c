@@ -119,7 +119,7 @@ static void killed_creators_are_cleaned_up_after(void **state)
 {
 	struct rig *r = *state;
 	set_script(r, "[\"true\"]", false);
-	_cleanup_close_ int ns = cor_mkdir_p_in_root(r->fd, "state/" NS, 0711);
+	cor_close(cor_mkdir_p_in_root(r->fd, "state/" NS, 0711));
 	_cleanup_close_ int bundle = cor_mkdir_p_in_root(r->fd, "state/" NS "/c1", 0700);
 	_cleanup_close_ int sock = cor_unix_listen(bundle, COR_SHIM_SOCKET, NULL);
 	assert_true(sock >= 0);

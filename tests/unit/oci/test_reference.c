@@ -52,7 +52,7 @@ static void test_bad(void **state)
 		"a/B",
 		"a@",
 		"a@sha256:123",
-		"a@sha512:" D,
+		("a@sha512:" D),
 		"/a",
 		"a/",
 		"a//b",

@@ -150,8 +150,7 @@ static void one_line_of_error(void **state)
 	};
 	assert_int_equal(cor_pipe(err), 0);
 	struct rig_io io = {.out = "fd:0", .err = "fd:0", .fds = &err[1], .nfds = 1};
-	_cleanup_close_ int plain =
-		openat(AT_FDCWD, rig_path(r, "rootfs/plain"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	cor_close(openat(AT_FDCWD, rig_path(r, "rootfs/plain"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		rig_config_args(r, cases[i].args, false);
 		assert_true(rig_create(r, &io, true) < 0);
