@@ -66,7 +66,6 @@ struct cor_create_options {
 	const char *runtime, *runc_binary, *runc_root; /* runtime NULL: io.containerd.runc.v2 */
 	bool runc_systemd_cgroup;
 	const char *runtime_config_path;
-	bool check_command; /* a command that is certainly not in the image is an error at once */
 	struct cor_spec_options spec;
 };
 /* Record and snapshot; on failure neither is left behind. */

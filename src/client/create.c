@@ -57,14 +57,12 @@ static int make_snapshot(struct builder *b, const char *key, bool view, struct c
 	return r;
 }
 
-/* The root file system, to look users and the command up in; -1 (and 0) when nothing is to be looked up. */
+/* The root file system, to look users up in; -1 (and 0) when nothing is to be looked up. */
 static int open_rootfs(struct builder *b, int *ret_fd, struct cor_error *err)
 {
 	const struct cor_spec_options *so = &b->o->spec;
 	*ret_fd = -1;
-	if (so->config_file)
-		return 0;
-	if (!b->o->check_command && !cor_spec_needs_rootfs(so, b->have_image ? &b->image.config : NULL))
+	if (!cor_spec_needs_rootfs(so, b->have_image ? &b->image.config : NULL))
 		return 0;
 	int fd = so->rootfs ? cor_open_dir(so->rootfs, err) : cor_mounts_open_view(&b->mounts, true, err);
 	if (fd < 0)
@@ -76,17 +74,9 @@ static int open_rootfs(struct builder *b, int *ret_fd, struct cor_error *err)
 static int build_spec(struct builder *b, json_t **ret, struct cor_error *err)
 {
 	_cleanup_close_ int rootfs = -1;
-	_cleanup_json_ json_t *spec = NULL;
 	int r = open_rootfs(b, &rootfs, err);
-	if (r >= 0)
-		r = cor_spec_build(&b->o->spec, b->have_image ? &b->image.config : NULL, rootfs, &spec, err);
-	if (r >= 0 && b->o->check_command && rootfs >= 0)
-		r = cor_spec_check_command(json_object_get(spec, "process"), json_object_get(spec, "mounts"),
-					   rootfs, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(spec);
-	return 0;
+	return r < 0 ? r
+		     : cor_spec_build(&b->o->spec, b->have_image ? &b->image.config : NULL, rootfs, ret, err);
 }
 
 static int record(struct builder *b, const json_t *spec, struct cor_container *ret, struct cor_error *err)

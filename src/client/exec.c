@@ -3,7 +3,6 @@
 #include "client/task_io.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -33,20 +32,6 @@ static int open_rootfs(struct cor_services *s, const struct cor_container *c, co
 	return 0;
 }
 
-/* Looks for the command in the container as it is now. Where that cannot be looked at, the runtime decides. */
-static int check_command(struct cor_services *s, const char *id, const json_t *process, struct cor_error *err)
-{
-	struct cor_task t = {0};
-	char root[32];
-	int r = s->tasks->state(s, id, NULL, &t, err);
-	if (r < 0)
-		return r;
-	(void)snprintf(root, sizeof(root), "/proc/%d/root", (int)t.pid);
-	_cleanup_close_ int fd = t.pid > 0 && t.status == COR_TASK_RUNNING ? cor_open_dir(root, NULL) : -1;
-	cor_task_done(&t);
-	return fd < 0 ? 0 : cor_spec_check_command(process, NULL, fd, err);
-}
-
 static int process_document(struct cor_services *s, const struct cor_exec_request *o, char **ret,
 			    struct cor_error *err)
 {
@@ -61,8 +46,6 @@ static int process_document(struct cor_services *s, const struct cor_exec_reques
 		r = open_rootfs(s, &c, spec, &rootfs, err);
 	if (r >= 0)
 		r = cor_spec_exec_process(spec, &o->spec, rootfs, &process, err);
-	if (r >= 0)
-		r = check_command(s, o->id, process, err);
 	cor_container_done(&c);
 	if (r < 0)
 		return r;

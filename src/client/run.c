@@ -154,9 +154,7 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	if (o->rm && o->task.detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
-	struct cor_create_options create = o->create;
-	create.check_command = true;
-	int r = cor_create_container(s, &create, &c, err);
+	int r = cor_create_container(s, &o->create, &c, err);
 	if (r < 0)
 		return r;
 	struct cor_task_options task = o->task;

@@ -27,7 +27,8 @@ static enum verdict look_at(int root, const char *path)
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return FOUND;
-	return S_ISREG(st.st_mode) && (st.st_mode & 0111) == 0 ? NOT_EXECUTABLE : FOUND;
+	bool runnable = !S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || (st.st_mode & 0111));
+	return runnable ? FOUND : NOT_EXECUTABLE;
 }
 
 /* The value of PATH in "env" (caller's), or NULL. */

@@ -59,8 +59,4 @@ struct cor_exec_options {
 int cor_spec_exec_process(const json_t *container_spec, const struct cor_exec_options *o, int rootfs_fd,
 			  json_t **ret, struct cor_error *err);
 
-/* NOT_FOUND / PERMISSION_DENIED when the process's command is certainly not in the root file system. mounts: the spec's
- * mounts (what may lie below one of them is left to the runtime), or NULL when rootfs_fd shows them already. */
-int cor_spec_check_command(const json_t *process, const json_t *mounts, int rootfs_fd, struct cor_error *err);
-
 #endif
