@@ -63,19 +63,29 @@ static int place_fds(const struct cor_spawn *s)
 	return 0;
 }
 
+/* Handlers go with exec anyway, but one must not run in our shared memory; ignored signals stay ignored unless `all`. By
+ * the system call: glibc's sigaction refuses the two numbers that it keeps for itself, and somebody above may have them ignored. */
+static void reset_signals(bool all)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long flags, restorer, mask;
+	} now, fallback = {.handler = SIG_DFL};
+	for (int sig = 1; sig <= 64; sig++) {
+		if (syscall(SYS_rt_sigaction, sig, NULL, &now, sizeof(now.mask)) < 0 ||
+		    now.handler == SIG_DFL)
+			continue;
+		if (now.handler != SIG_IGN || all || sig == SIGPIPE)
+			(void)syscall(SYS_rt_sigaction, sig, &fallback, NULL, sizeof(fallback.mask));
+	}
+}
+
 static int child(void *arg)
 {
 	struct start *st = arg;
 	const struct cor_spawn *s = st->spawn;
 	int r = 0;
-	for (int sig = 1; sig < NSIG; sig++) {
-		struct sigaction sa;
-		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
-		    (sa.sa_handler != SIG_IGN || s->default_signals || sig == SIGPIPE)) {
-			sa = (struct sigaction){.sa_handler = SIG_DFL};
-			(void)sigaction(sig, &sa, NULL);
-		}
-	}
+	reset_signals(s->default_signals);
 	if (s->new_session && setsid() < 0)
 		r = -errno;
 	if (r == 0 && s->cwd_fd >= 0 && fchdir(s->cwd_fd) < 0)
