@@ -288,7 +288,7 @@ reboot() {
 
 @test "tasks ps lists the container's processes by their host ids" {
 	detached "$id" sh -c 'sleep 100 & sleep 101'
-	wait_for 10 bash -c "[ \$(coracle tasks ps $id | wc -l) -ge 4 ]"
+	wait_for 10 bash -c "[ \$(coracle tasks ps $id | wc -l) -ge 3 ]"
 	run coracle tasks ps "$id"
 	[[ ${lines[0]} =~ ^PID\ +INFO ]]
 	for line in "${lines[@]:1}"; do

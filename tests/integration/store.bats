@@ -151,6 +151,7 @@ busybox_target() {
 
 @test "gc: what an image, a container or a live snapshot needs stays; the rest goes" {
 	[ -f "$RIG/base.tar" ] || tar_dir "$RIG/rootfs" "$RIG/base.tar"
+	coracle gc
 	take_baseline
 	make_image doomed --config '{"Labels":{"only":"here"}}' --layer <("$MKIMAGE" tree-tar /dev/stdout opaque-late)
 	coracle run -d doomed "$id" sleep 100
