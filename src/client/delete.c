@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+
 static int remove_stopped_task(struct cor_services *s, const char *id, struct cor_error *err)
 {
 	struct cor_task t = {0};
@@ -32,6 +34,16 @@ static int remove_stopped_task(struct cor_services *s, const char *id, struct co
 	return r;
 }
 
+/* A kept snapshot belongs to nobody any more: without a mark the next collection would take it. */
+static int keep(struct cor_services *s, const struct cor_container *c, struct cor_error *err)
+{
+	_cleanup_map_ struct cor_map labels = {0};
+	char now[COR_TIME_MAX];
+	if (cor_map_set(&labels, "containerd.io/gc.root", cor_time_format(cor_now_ns(), now)) < 0)
+		return cor_error_oom(err);
+	return s->snapshots->label(s, c->snapshotter, c->snapshot_key, &labels, false, err);
+}
+
 int cor_delete_container(struct cor_services *s, const char *id, bool keep_snapshot, struct cor_error *err)
 {
 	struct cor_container c = {0};
@@ -40,8 +52,9 @@ int cor_delete_container(struct cor_services *s, const char *id, bool keep_snaps
 	if (r < 0)
 		return r;
 	r = remove_stopped_task(s, id, err);
-	if (r >= 0 && !keep_snapshot && !cor_empty(c.snapshot_key)) {
-		r = s->snapshots->remove(s, c.snapshotter, c.snapshot_key, &e);
+	if (r >= 0 && !cor_empty(c.snapshot_key)) {
+		r = keep_snapshot ? keep(s, &c, &e)
+				  : s->snapshots->remove(s, c.snapshotter, c.snapshot_key, &e);
 		if (r < 0 && e.code == COR_NOT_FOUND)
 			r = 0;
 		else if (r < 0 && err)
