@@ -263,11 +263,13 @@ with_terminal() {
 
 # A tmux of this test: tmux_start COMMAND, tmux_keys KEYS..., tmux_screen
 tmux_start() {
-	tmux -L "$NS-$BATS_TEST_NUMBER" -f /dev/null new-session -d -x 100 -y 30 "$1"
+	# A server of its own each time: one that is just ending would be taken for it.
+	TMUX_COUNT=$((${TMUX_COUNT:-0} + 1))
+	tmux_do -f /dev/null new-session -d -x 100 -y 30 "$1"
 }
 
 tmux_do() {
-	tmux -L "$NS-$BATS_TEST_NUMBER" "$@"
+	tmux -L "$NS-$BATS_TEST_NUMBER-${TMUX_COUNT:-0}" "$@"
 }
 
 tmux_screen() {
