@@ -272,7 +272,7 @@ broken() {
 	run --separate-stderr coracle run --rm --runc-binary no-such-runtime busybox "$id" true
 	assert_error 1 'no-such-runtime'
 	# Where both are only files that may not be executed.
-	run --separate-stderr unshare -m bash -c 'for r in runc crun; do mount --bind /etc/hostname "$(command -v $r)"; done; coracle run --rm busybox '"$id"' true'
+	run --separate-stderr unshare -m bash -c ': >"$RIG/not-executable"; for r in runc crun; do mount --bind "$RIG/not-executable" "$(command -v $r)"; done; coracle run --rm busybox '"$id"' true'
 	assert_error 1 'runc.*crun'
 	nothing_left
 }
