@@ -17,27 +17,36 @@
 #define DEFAULT_STATE "/run/coracle"
 
 /* What was made without waiting for the disk and is still there: directories first, then the records. */
-static void sync_fresh(struct cor_engine *e)
+static int sync_fresh(struct cor_engine *e, struct cor_error *err)
 {
-	struct cor_error err = {0};
 	if (!e->meta || cor_strv_len(e->fresh) == 0)
-		return;
-	int r = cor_engine_snapshots_persist(e, &err);
+		return 0;
+	int r = cor_engine_snapshots_persist(e, err);
 	if (r >= 0)
-		r = cor_meta_sync(e->meta, &err);
+		r = cor_meta_sync(e->meta, err);
 	if (r < 0)
-		cor_warn("%s", err.message);
+		return r;
+	/* Removing them is waited for from now on. */
+	e->fresh = cor_strv_free(e->fresh);
+	return 0;
+}
+
+static int engine_sync(struct cor_services *s, struct cor_error *err)
+{
+	return sync_fresh(cor_engine_of(s), err);
 }
 
 static void engine_close(struct cor_services *s)
 {
 	struct cor_engine *e = cor_engine_of(s);
+	struct cor_error err = {0};
 	if (e->lease_depth) {
 		e->lease_depth = 1;
 		cor_engine_lease_ops.end(s);
 	}
 	cor_engine_gc_if_wanted(e);
-	sync_fresh(e);
+	if (sync_fresh(e, &err) < 0)
+		cor_warn("%s", err.message);
 	cor_engine_tasks_free(e->tasks);
 	for (size_t i = 0; i < e->n_backends; i++) {
 		e->backends[i].backend->ops->free(e->backends[i].backend);
@@ -138,6 +147,7 @@ int cor_engine_open(const struct cor_engine_options *opts, struct cor_services *
 		.namespaces = &cor_engine_namespace_ops,
 		.gc = &cor_engine_gc_ops,
 		.log_path = cor_engine_log_path,
+		.sync = engine_sync,
 		.close = engine_close,
 	};
 	e->root_fd = e->state_fd = e->ns_state_fd = e->lease_fd = -1;

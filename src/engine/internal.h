@@ -49,7 +49,7 @@ struct cor_engine {
 
 	bool gc_wanted; /* something was deleted that may have left garbage: collect at close */
 	/* Records made here without waiting for the disk ("container/<id>", "snapshot/<snapshotter>/<key>"): removed by this
-	 * process too, they never have to reach it (run --rm); otherwise close makes them durable. */
+	 * process too, they never have to reach it (run --rm); otherwise sync, or close, makes them durable. */
 	char **fresh;
 
 	struct cor_engine_tasks *tasks;

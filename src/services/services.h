@@ -248,6 +248,10 @@ struct cor_services {
 	const struct cor_gc_ops *gc; /* NULL: back end collects by itself */
 	/* Path of the log of a detached container (LOG stdio), or NULL where the back end keeps none. Caller frees. */
 	int (*log_path)(struct cor_services *s, const char *id, char **ret, struct cor_error *err);
+	/* Makes everything written so far durable. Containers and snapshots are made without waiting for the disk; who is going
+	 * to report them as made calls this first. Nothing pending: does nothing. On failure a power loss may undo them. */
+	int (*sync)(struct cor_services *s, struct cor_error *err);
+	/* Does the same for what is left; can only warn about a failure. */
 	void (*close)(struct cor_services *s);
 };
 

@@ -59,19 +59,28 @@ int teardown_disk(void **state)
 	return r;
 }
 
-void lose_power(struct fixture *f)
+void cut_power(struct fixture *f)
 {
-	char image[80];
 	uint32_t flags = SHUTDOWN_NOLOGFLUSH;
-	char *mnt[] = {(char *)"mount", (char *)"-oloop", image, f->root, NULL};
-	snprintf(image, sizeof(image), "%s/disk", f->dir);
 	_cleanup_close_ int fd = open(f->root, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(ioctl(fd, SHUTDOWN, &flags), 0);
-	fd = cor_close(fd);
+}
+
+void restore_power(struct fixture *f)
+{
+	char image[80];
+	char *mnt[] = {(char *)"mount", (char *)"-oloop", image, f->root, NULL};
+	snprintf(image, sizeof(image), "%s/disk", f->dir);
 	cor_services_free(f->s);
 	f->s = NULL;
 	assert_int_equal(umount2(f->root, 0), 0);
 	assert_int_equal(run("mount", mnt), 0);
 	f->s = open_services(f, NULL, &f->err);
 	f->e = cor_engine_of(f->s);
+}
+
+void lose_power(struct fixture *f)
+{
+	cut_power(f);
+	restore_power(f);
 }

@@ -11,6 +11,9 @@ int teardown_disk(void **state);
 /* What a power loss does: what is not on disk by now never comes there; then the file system is mounted again and the engine
  * opened. */
 void lose_power(struct fixture *f);
+/* Its two halves: between them nothing can be written. */
+void cut_power(struct fixture *f);
+void restore_power(struct fixture *f);
 
 #define needs_disk(f)                                \
 	do {                                         \

@@ -78,26 +78,70 @@ static void committed_snapshots(void **state)
 	}
 }
 
+static int make_container(struct fixture *f, const char *id)
+{
+	struct cor_container c = {.id = (char *)id,
+				  .image = (char *)"i",
+				  .runtime = (char *)"r",
+				  .spec = (char *)"{}",
+				  .snapshotter = (char *)"overlayfs",
+				  .snapshot_key = (char *)id,
+				  .sandbox_id = (char *)""};
+	ok(f->s->snapshots->prepare(f->s, NULL, id, "", NULL, NULL, &f->err), &f->err);
+	return f->s->containers->create(f->s, &c, &f->err);
+}
+
+static bool has_container(struct fixture *f, const char *id)
+{
+	struct cor_container got = {0};
+	int r = f->s->containers->get(f->s, id, &got, NULL);
+	cor_container_done(&got);
+	return r >= 0;
+}
+
+/* What is made is durable once it has been asked for, while the command goes on; and so is a removal after that. */
+static void synced(void **state)
+{
+	struct fixture *f = *state;
+	needs_disk(f);
+	struct cor_usage usage;
+	ok(f->s->sync(f->s, &f->err), &f->err); /* nothing to do */
+	ok(make_container(f, "a"), &f->err);
+	ok(make_container(f, "b"), &f->err);
+	ok(f->s->sync(f->s, &f->err), &f->err);
+	ok(f->s->containers->remove(f->s, "b", &f->err), &f->err);
+	lose_power(f);
+	assert_true(has_container(f, "a"));
+	assert_false(has_container(f, "b"));
+	ok(f->s->snapshots->usage(f->s, NULL, "a", &usage, &f->err), &f->err);
+	ok(f->s->snapshots->usage(f->s, NULL, "b", &usage, &f->err), &f->err);
+}
+
+/* A disk that cannot be written to: told, not warned about; close does not hide it either. */
+static void sync_fails(void **state)
+{
+	struct fixture *f = *state;
+	needs_disk(f);
+	ok(make_container(f, "a"), &f->err);
+	cut_power(f);
+	assert_true(f->s->sync(f->s, &f->err) < 0);
+	assert_int_not_equal(f->err.code, COR_OK);
+	cor_error_clear(&f->err);
+	assert_true(f->s->sync(f->s, NULL) < 0); /* still pending */
+	restore_power(f);
+	assert_false(has_container(f, "a"));
+}
+
 /* What a command that has ended made is durable, though it did not wait for each step. */
 static void ended_command(void **state)
 {
 	struct fixture *f = *state;
 	needs_disk(f);
-	struct cor_container c = {.id = (char *)"c",
-				  .image = (char *)"i",
-				  .runtime = (char *)"r",
-				  .spec = (char *)"{}",
-				  .snapshotter = (char *)"overlayfs",
-				  .snapshot_key = (char *)"c",
-				  .sandbox_id = (char *)""};
 	struct cor_usage usage;
-	ok(f->s->snapshots->prepare(f->s, NULL, "c", "", NULL, NULL, &f->err), &f->err);
-	ok(f->s->containers->create(f->s, &c, &f->err), &f->err);
+	ok(make_container(f, "c"), &f->err);
 	reopen(f);
 	lose_power(f);
-	struct cor_container got = {0};
-	ok(f->s->containers->get(f->s, "c", &got, &f->err), &f->err);
-	cor_container_done(&got);
+	assert_true(has_container(f, "c"));
 	ok(f->s->snapshots->usage(f->s, NULL, "c", &usage, &f->err), &f->err);
 	/* And one that had not ended: nothing is in the way afterwards. */
 	ok(f->s->snapshots->prepare(f->s, NULL, "d", "", NULL, NULL, &f->err), &f->err);
@@ -117,6 +161,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(images_and_content, setup_power, teardown_disk),
 		cmocka_unit_test_setup_teardown(committed_snapshots, setup_power, teardown_disk),
+		cmocka_unit_test_setup_teardown(synced, setup_power, teardown_disk),
+		cmocka_unit_test_setup_teardown(sync_fails, setup_power, teardown_disk),
 		cmocka_unit_test_setup_teardown(ended_command, setup_power, teardown_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
