@@ -190,13 +190,12 @@ static int config_option(int fs, const char *option)
 	return key ? config_string(fs, key, eq + 1) : -ENOMEM;
 }
 
-/* Overlay through fsconfig with one "lowerdir+" a layer. -EINVAL and friends where the kernel has it not. */
-static int overlay_by_fsconfig(const struct cor_mount *m, unsigned long flags, const char *target)
+int cor_mount_overlay_detached(const struct cor_mount *m)
 {
 	_cleanup_close_ int fs = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return -errno;
-	unsigned long ignored = 0;
+	unsigned long flags = 0;
 	int r = 0;
 	for (size_t i = 0; m->options[i] && r == 0; i++) {
 		const char *o = m->options[i], *lower = cor_after(o, "lowerdir=");
@@ -206,7 +205,7 @@ static int overlay_by_fsconfig(const struct cor_mount *m, unsigned long flags, c
 				return -ENOMEM;
 			for (size_t k = 0; dirs[k] && r == 0; k++)
 				r = config_string(fs, "lowerdir+", dirs[k]);
-		} else if (!parse_flag(o, &ignored)) {
+		} else if (!parse_flag(o, &flags)) {
 			r = config_option(fs, o);
 		}
 	}
@@ -214,18 +213,29 @@ static int overlay_by_fsconfig(const struct cor_mount *m, unsigned long flags, c
 		return r;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	_cleanup_close_ int mnt = fsmount(fs, FSMOUNT_CLOEXEC, flags & MS_RDONLY ? MOUNT_ATTR_RDONLY : 0);
+	int mnt = fsmount(fs, FSMOUNT_CLOEXEC, flags & MS_RDONLY ? MOUNT_ATTR_RDONLY : 0);
+	return mnt < 0 ? -errno : mnt;
+}
+
+static int overlay_by_fsconfig(const struct cor_mount *m, const char *target)
+{
+	_cleanup_close_ int mnt = cor_mount_overlay_detached(m);
 	if (mnt < 0)
-		return -errno;
+		return mnt;
 	return move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0
 		       ? -errno
 		       : 0;
 }
 #else
-static int overlay_by_fsconfig(const struct cor_mount *m, unsigned long flags, const char *target)
+int cor_mount_overlay_detached(const struct cor_mount *m)
 {
 	(void)m;
-	(void)flags;
+	return -ENOSYS;
+}
+
+static int overlay_by_fsconfig(const struct cor_mount *m, const char *target)
+{
+	(void)m;
 	(void)target;
 	return -ENOSYS;
 }
@@ -309,7 +319,7 @@ static int mount_one(const struct cor_mount *m, const char *target)
 	if (strlen(data) > DATA_MAX) {
 		if (!streq(m->type, "overlay") || !cor_mount_option(m, "lowerdir"))
 			return -E2BIG;
-		int r = overlay_by_fsconfig(m, flags, target);
+		int r = overlay_by_fsconfig(m, target);
 		return r == 0 ? 0 : overlay_relative(m, target);
 	}
 	if (flags & MS_BIND)

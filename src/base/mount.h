@@ -33,6 +33,9 @@ const char *cor_mount_option(const struct cor_mount *m, const char *key);
  * one page of options holds is mounted through fsconfig, or relative to their common parent. On failure what was
  * mounted is unmounted. */
 int cor_mount_all(const struct cor_mounts *m, int targetfd, struct cor_error *err);
+/* An overlay that is mounted nowhere: its descriptor, which it goes with. Takes any number of lower directories; -EINVAL
+ * and the like where the kernel has no "lowerdir+" (before 6.7). */
+int cor_mount_overlay_detached(const struct cor_mount *m);
 /* The tree that the mounts would show, opened for reading and without a mount that anybody sees or that outlives the
  * descriptor: a directory that stands alone is opened itself, an overlay is mounted read-only and detached. skip_upper: an
  * overlay's upper directory is known to be empty. Directory descriptor or -errno. */

@@ -35,7 +35,7 @@ static int read_only_overlay(const struct cor_mount *m, const char *upper, struc
 	return r < 0 ? r : cor_mounts_add(ret, m->type, m->source, NULL, options);
 }
 
-/* Mounted on a directory of its own for as long as it takes to open it. */
+/* For older kernels: mounted on a directory of its own for as long as it takes to open it. */
 static int open_detached(const struct cor_mounts *m, struct cor_error *err)
 {
 	char dir[] = "/tmp/coracle-view-XXXXXX";
@@ -70,5 +70,9 @@ int cor_mounts_open_view(const struct cor_mounts *m, bool skip_upper, struct cor
 	_cleanup_mounts_ struct cor_mounts view = {0};
 	if (read_only_overlay(&m->items[0], upper, &view) < 0)
 		return cor_error_oom(err);
-	return open_detached(&view, err);
+	_cleanup_close_ int mnt = cor_mount_overlay_detached(&view.items[0]);
+	if (mnt < 0)
+		return open_detached(&view, err);
+	int fd = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? cor_error_errno(err, errno, "open view") : fd;
 }

@@ -59,6 +59,7 @@ int cor_import_rootfs(struct cor_services *s, int fd, const char *name, const st
 		      cor_imported_fn fn, void *data, struct cor_error *err);
 
 /* ---- containers and tasks (client/create.c, run.c, task_io.c) ---- */
+struct cor_signals;
 struct cor_create_options {
 	const char *image; /* image name; NULL with spec.rootfs or spec.config_file */
 	const char *platform, *snapshotter;
@@ -67,6 +68,8 @@ struct cor_create_options {
 	bool runc_systemd_cgroup;
 	const char *runtime_config_path;
 	struct cor_spec_options spec;
+	/* Not NULL: signals are blocked into it before the first thing is made (client/task_io.h); the caller restores. */
+	struct cor_signals *signals;
 };
 /* Record and snapshot; on failure neither is left behind. */
 int cor_create_container(struct cor_services *s, const struct cor_create_options *o,

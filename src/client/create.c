@@ -71,6 +71,32 @@ static int open_rootfs(struct builder *b, int *ret_fd, struct cor_error *err)
 	return 0;
 }
 
+/* A run that was killed between snapshot and record has left its snapshot under the name. Nothing keeps it, so a collection
+ * takes it; a snapshot that somebody wants stays, and so does the error. */
+static int make_own_snapshot(struct builder *b, const char *key, bool view, struct cor_error *err)
+{
+	struct cor_services *s = b->s;
+	struct cor_error e = {0};
+	struct cor_container c = {0};
+	int r = make_snapshot(b, key, view, &e);
+	if (r < 0 && e.code == COR_ALREADY_EXISTS && s->gc) {
+		if (s->containers->get(s, key, &c, NULL) >= 0) {
+			cor_container_done(&c);
+		} else {
+			cor_error_clear(&e);
+			s->leases->end(s); /* our own lease holds the name, too */
+			r = s->gc->run(s, false, NULL, NULL, &e);
+			if (r >= 0)
+				r = s->leases->begin(s, &e);
+			if (r >= 0)
+				r = make_snapshot(b, key, view, &e);
+		}
+	}
+	if (r < 0 && err)
+		*err = e;
+	return r;
+}
+
 static int build_spec(struct builder *b, json_t **ret, struct cor_error *err)
 {
 	_cleanup_close_ int rootfs = -1;
@@ -137,8 +163,10 @@ static int prepare(struct builder *b, const char *key, bool view, json_t **ret, 
 		r = b->s->leases->begin(b->s, err);
 	if (r < 0)
 		return r;
-	if (b->have_image)
-		r = make_snapshot(b, key, view, err);
+	if (b->o->signals)
+		r = cor_signals_block(b->o->signals, err);
+	if (r >= 0 && b->have_image)
+		r = make_own_snapshot(b, key, view, err);
 	if (r >= 0)
 		r = build_spec(b, ret, err);
 	return r;

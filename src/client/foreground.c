@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -41,6 +42,18 @@ int cor_signals_block(struct cor_signals *s, struct cor_error *err)
 		return r;
 	}
 	return 0;
+}
+
+int cor_signals_stop(struct cor_signals *s)
+{
+	struct signalfd_siginfo si;
+	int stop = 0;
+	while (s->fd >= 0 && read(s->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		int sig = (int)si.ssi_signo;
+		if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT)
+			stop = stop ? stop : sig;
+	}
+	return stop;
 }
 
 void cor_signals_restore(struct cor_signals *s)
@@ -91,6 +104,29 @@ static void on_signals(struct state *st)
 	}
 }
 
+static void on_signals(struct state *st);
+
+/* All of it, without getting stuck: whoever reads us may be slow (then signals are served meanwhile), may have made the
+ * descriptor non-blocking, or may be gone (the process goes on). A pipe that is writable takes PIPE_BUF bytes at once. */
+static void write_out(struct state *st, int fd, const char *data, size_t n)
+{
+	while (n) {
+		struct pollfd p[] = {{.fd = fd, .events = POLLOUT},
+				     {.fd = st->f->signals->fd, .events = POLLIN}};
+		if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
+			return;
+		if (p[1].revents)
+			on_signals(st);
+		if (!p[0].revents)
+			continue;
+		ssize_t k = write(fd, data, MIN(n, (size_t)PIPE_BUF));
+		if (k < 0 && errno != EAGAIN && errno != EINTR)
+			return;
+		data += MAX(k, 0);
+		n -= (size_t)MAX(k, 0);
+	}
+}
+
 /* Writes attach frames to our stdout and stderr; data may end anywhere in a frame. */
 static void take_frames(struct state *st, const char *data, size_t n)
 {
@@ -110,7 +146,7 @@ static void take_frames(struct state *st, const char *data, size_t n)
 			continue;
 		}
 		size_t k = MIN(n, (size_t)st->left);
-		(void)cor_write_full(st->frame_fd, data, k); /* our reader may be gone; the process goes on */
+		write_out(st, st->frame_fd, data, k);
 		data += k;
 		n -= k;
 		st->left -= (uint32_t)k;
@@ -157,8 +193,10 @@ static void serve(struct state *st, const struct pollfd p[P_MAX])
 		on_signals(st);
 	if (p[P_IN_R].revents)
 		(void)cor_copy_read(&st->in);
-	if (p[P_IN_W].revents)
+	if (p[P_IN_W].revents & POLLOUT)
 		(void)cor_copy_write(&st->in);
+	else if (p[P_IN_W].revents)
+		st->in = (struct cor_copy){.from = -1, .to = -1, .eof = true};
 	if (p[P_OUT_R].revents)
 		(void)cor_copy_read(&st->out);
 	if (p[P_OUT_W].revents && cor_copy_write(&st->out) < 0) {
@@ -227,5 +265,11 @@ int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, str
 	} else if (f->attached >= 0) {
 		st->in = (struct cor_copy){.from = STDIN_FILENO, .to = f->attached};
 	}
+	/* A program that does not read must not hold us in a write to it. */
+	r = raw >= 0           ? cor_set_nonblock(raw, true)
+	    : f->attached >= 0 ? cor_set_nonblock(f->attached, true)
+			       : 0;
+	if (r < 0)
+		return cor_error_errno(err, r, "set terminal to non-blocking mode");
 	return run_loop(st, exit_fd, ret, err);
 }

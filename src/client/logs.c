@@ -87,29 +87,53 @@ static int drain(struct reader *rd, struct cor_error *err)
 	}
 }
 
-/* Opens a file of the log; 0: there is none. */
-static int open_file(struct reader *rd, const char *name, struct cor_error *err)
+/* Opens a file of the log; -ENOENT, err not set: there is none. */
+static int open_file(const struct reader *rd, const char *name, struct cor_error *err)
 {
-	rd->fd = cor_close(rd->fd);
-	rd->len = 0;
-	rd->fd = openat(rd->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (rd->fd < 0 && errno == ENOENT)
-		return 0;
-	return rd->fd < 0 ? cor_error_errno(err, errno, "open log") : 1;
+	int fd = openat(rd->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	return fd < 0 ? cor_error_errno(err, errno, "open log") : fd;
 }
 
-/* Both files, oldest first; the current one stays open. */
-static int read_all(struct reader *rd, struct cor_error *err)
+static bool same_file(int a, int b)
 {
-	static const char *const names[] = {COR_LOG_PREVIOUS, COR_LOG_CURRENT};
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int r = open_file(rd, names[i], err);
-		if (r > 0)
-			r = drain(rd, err);
-		if (r != 0)
-			return r;
+	struct stat sa, sb;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+}
+
+/* Both files, the current one first: when the older one turns out to be the same, the shim has rotated in between. */
+static int open_files(struct reader *rd, int *ret_older, struct cor_error *err)
+{
+	for (;;) {
+		_cleanup_close_ int current = open_file(rd, COR_LOG_CURRENT, err);
+		if (current < 0 && current != -ENOENT)
+			return current;
+		_cleanup_close_ int older = open_file(rd, COR_LOG_PREVIOUS, err);
+		if (older < 0 && older != -ENOENT)
+			return older;
+		if (current >= 0 && older >= 0 && same_file(current, older))
+			continue;
+		rd->fd = current < 0 ? -1 : TAKE_FD(current);
+		*ret_older = older < 0 ? -1 : TAKE_FD(older);
+		return 0;
 	}
-	return 0;
+}
+
+/* All of the older file, then all of the current one. */
+static int read_all(struct reader *rd, int older, struct cor_error *err)
+{
+	int current = rd->fd, fds[] = {older, current}, r = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fds) && r == 0; i++) {
+		rd->fd = fds[i];
+		rd->len = 0;
+		if (rd->fd >= 0 && lseek(rd->fd, 0, SEEK_SET) < 0)
+			r = cor_error_errno(err, errno, "read log");
+		else if (rd->fd >= 0)
+			r = drain(rd, err);
+	}
+	rd->fd = current;
+	return r;
 }
 
 static bool rotated(const struct reader *rd)
@@ -125,9 +149,12 @@ static int read_new(struct reader *rd, struct cor_error *err)
 {
 	int r = rd->fd >= 0 ? drain(rd, err) : 0;
 	while (r == 0 && rotated(rd)) {
-		r = open_file(rd, COR_LOG_CURRENT, err);
-		if (r <= 0)
-			return r;
+		int fd = open_file(rd, COR_LOG_CURRENT, err);
+		if (fd < 0)
+			return fd == -ENOENT ? 0 : fd;
+		cor_close(rd->fd);
+		rd->fd = fd;
+		rd->len = 0;
 		r = drain(rd, err);
 	}
 	return r;
@@ -184,11 +211,14 @@ int cor_logs(struct cor_services *s, const char *id, const struct cor_logs_optio
 		return dir;
 	}
 	*rd = (struct reader){.dir = dir, .fd = -1, .data = data};
-	r = o->tail_set ? read_all(rd, err) : 0; /* the first time only counting */
+	_cleanup_close_ int older = -1;
+	r = open_files(rd, &older, err);
+	if (r == 0 && o->tail_set)
+		r = read_all(rd, older, err); /* only counting */
 	if (r == 0) {
 		rd->skip = o->tail_set && rd->count > o->tail ? rd->count - o->tail : 0;
 		rd->fn = fn;
-		r = read_all(rd, err);
+		r = read_all(rd, older, err);
 	}
 	if (r == 0 && o->follow)
 		r = follow(s, id, rd, err);

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/path.h"
 
 struct session {
 	struct cor_services *s;
@@ -43,6 +44,21 @@ static int make_volatile(struct cor_mounts *rootfs)
 	return 0;
 }
 
+/* What a volatile mount has left makes overlay refuse the directory for good. The mark stands for a container of `run --rm`
+ * that outlived its client; whoever starts it again wants what is there. */
+static void clear_volatile(const struct cor_mounts *rootfs)
+{
+	for (size_t i = 0; i < rootfs->n; i++) {
+		const char *work = cor_mount_option(&rootfs->items[i], "workdir");
+		_cleanup_close_ int dir = work ? cor_open_dir(work, NULL) : -1;
+		_cleanup_close_ int mark = dir < 0 ? -1
+						   : openat(dir, "work/incompat",
+							    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (mark >= 0)
+			(void)cor_remove_tree_at(mark, "volatile", NULL);
+	}
+}
+
 static int create_and_start(struct session *ss, const struct cor_container *c, struct cor_error *err)
 {
 	struct cor_services *s = ss->s;
@@ -52,7 +68,9 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		r = s->snapshots->mounts(s, c->snapshotter, c->snapshot_key, &rootfs, err);
 		if (r < 0)
 			return r;
-		if (ss->o->ephemeral && make_volatile(&rootfs) < 0)
+		if (!ss->o->ephemeral)
+			clear_volatile(&rootfs);
+		else if (make_volatile(&rootfs) < 0)
 			return cor_error_oom(err);
 	}
 	struct cor_task_create req = {
@@ -100,12 +118,8 @@ static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
 		return r;
 	/* Whoever else waited for it (attach) may have removed it first. */
 	struct cor_error e = {0};
-	r = ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, &e);
-	if (r < 0 && e.code != COR_NOT_FOUND) {
-		if (err)
-			*err = e;
-		return r;
-	}
+	if (ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, &e) < 0 && e.code != COR_NOT_FOUND)
+		cor_warn("clean up task %s: %s", ss->id, e.message);
 	ss->created = false;
 	*ret_status = ended.status;
 	return 0;
@@ -146,25 +160,68 @@ int cor_run_task(struct cor_services *s, const struct cor_container *c, const st
 	return r < 0 ? r : 0;
 }
 
+/* Everything that a run has made, in reverse. The first error is the one to tell; what cannot be undone is kept for
+ * `containers delete` and gc. */
+static void undo(struct cor_services *s, const char *id, bool task)
+{
+	struct cor_error e = {0};
+	if (task)
+		discard_task(s, id);
+	if (cor_delete_container(s, id, false, &e) < 0 && e.code != COR_NOT_FOUND)
+		cor_warn("clean up container %s: %s", id, e.message);
+}
+
+/* After a detached start: on disk, and nobody has asked us to stop meanwhile. */
+static int settle(struct cor_services *s, const struct cor_container *c, struct cor_signals *signals,
+		  uint32_t *ret_status, struct cor_error *err)
+{
+	int r = s->sync ? s->sync(s, err) : 0;
+	int sig = cor_signals_stop(signals);
+	if (r < 0 || sig)
+		undo(s, c->id, true);
+	if (sig)
+		*ret_status = 128 + (uint32_t)sig;
+	return r < 0 ? r : 0;
+}
+
+/* The process has run: its exit code counts, whatever becomes of the cleaning up. */
+static void remove_after(struct cor_services *s, const struct cor_container *c)
+{
+	struct cor_error e = {0};
+	if (cor_delete_container(s, c->id, false, &e) >= 0)
+		return;
+	if (e.code == COR_NOT_FOUND) { /* somebody deleted the record: the snapshot is still ours to remove */
+		cor_error_clear(&e);
+		if (s->snapshots->remove(s, c->snapshotter, c->snapshot_key, &e) >= 0 ||
+		    e.code == COR_NOT_FOUND)
+			return;
+	}
+	cor_warn("clean up container %s: %s", c->id, e.message);
+}
+
 int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,
 	    struct cor_error *err)
 {
 	struct cor_container c = {0};
-	struct cor_error ignored = {0};
+	struct cor_signals signals = COR_SIGNALS_NONE;
+	struct cor_create_options create = o->create;
+	struct cor_task_options task = o->task;
 	if (o->rm && o->task.detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
-	int r = cor_create_container(s, &o->create, &c, err);
-	if (r < 0)
-		return r;
-	struct cor_task_options task = o->task;
+	create.signals = &signals;
 	task.ephemeral = o->rm;
-	r = cor_run_task(s, &c, &task, ret_status, err);
-	if (r < 0)
-		/* The first error is the one to tell; what cannot be undone is kept for `containers delete` and gc. */
-		(void)cor_delete_container(s, c.id, false, &ignored);
-	else if (o->rm)
-		r = cor_delete_container(s, c.id, false, err);
-	cor_container_done(&c);
+	int r = cor_create_container(s, &create, &c, err);
+	if (r >= 0) {
+		r = cor_run_task(s, &c, &task, ret_status, err);
+		if (r < 0)
+			undo(s, c.id, false);
+		else if (o->rm)
+			remove_after(s, &c);
+		else if (task.detach)
+			r = settle(s, &c, &signals, ret_status, err);
+		cor_container_done(&c);
+	}
+	cor_signals_restore(&signals);
 	return r;
 }

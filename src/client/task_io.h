@@ -60,6 +60,8 @@ struct cor_signals {
 };
 #define COR_SIGNALS_NONE ((struct cor_signals){.fd = -1})
 int cor_signals_block(struct cor_signals *s, struct cor_error *err);
+/* The first of INT, TERM, HUP and QUIT that has come since, or 0; what else has come is dropped. */
+int cor_signals_stop(struct cor_signals *s);
 void cor_signals_restore(struct cor_signals *s);
 #define _cleanup_signals_ _cleanup_(cor_signals_restore)
 

@@ -28,8 +28,13 @@ static int run_create(struct cor_context *ctx, const void *options, int argc, ch
 		r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
 		r = cor_create_container(s, &o, &c, err);
-	if (r >= 0)
-		cor_container_done(&c);
+	if (r < 0)
+		return r;
+	/* What is said to be made must still be there after a crash. */
+	r = s->sync ? s->sync(s, err) : 0;
+	if (r < 0)
+		(void)cor_delete_container(s, c.id, false, NULL);
+	cor_container_done(&c);
 	return r;
 }
 

@@ -10,15 +10,15 @@ struct cor_container_flags {
 	/* what the container is made of */
 	const char *config, *env_file, *cwd, *user, *hostname, *rootfs_propagation;
 	char **env, **labels, **annotations, **mounts, **with_ns, **devices, **cap_add, **cap_drop;
-	bool tty, read_only, net_host, privileged, allow_new_privs, rootfs, no_pivot;
+	bool tty, read_only, net_host, privileged, allow_new_privs, rootfs;
 	uint64_t memory_limit, cpu_period;
 	bool memory_limit_set;
 	int64_t cpu_quota;
-	const char *snapshotter, *runtime, *runc_binary, *runc_root, *pid_file;
+	const char *snapshotter, *runtime, *runc_binary, *runc_root;
 	char **snapshotter_labels;
 	/* `run` only */
-	bool rm, detach, null_io;
-	const char *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
+	bool rm, detach, null_io, no_pivot;
+	const char *pid_file, *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
 	double cpus;
 	bool cpus_set;
 	int64_t cpu_shares;

@@ -9,6 +9,9 @@
 typedef struct cor_container_flags F;
 
 static const struct cor_option run_only[] = {
+	COR_OPT(F, COR_OPT_STRING, pid_file, "pid-file", NULL, "file path to write the task's pid",
+		.metavar = "FILE"),
+	COR_OPT(F, COR_OPT_BOOL, no_pivot, "no-pivot", NULL, "disable use of pivot-root (linux only)"),
 	COR_OPT(F, COR_OPT_BOOL, rm, "rm", NULL,
 		"remove the container after running, cannot be used with --detach"),
 	COR_OPT(F, COR_OPT_BOOL, null_io, "null-io", NULL, "send all IO to /dev/null"),
