@@ -2,10 +2,15 @@
 /*
  * Opening and closing the database, transactions, waiting for other processes.
  *
- * SQLite's log (WAL) stays between processes: closing does not copy it back (that costs two fsyncs). At close it is copied
- * back once it has grown long, by one process at a time. How long depends: where its index is kept (index.c), the length
- * matters little, and what has been copied back is known to those who come later; where it is not kept, the first process
- * reads the log through, so it is kept short and truncated.
+ * SQLite's log (WAL) stays between processes: closing does not copy it back, for that costs two fsyncs. But it must stay
+ * short: SQLite keeps an index of it in shared memory, and whoever opens the database while nobody else has it open makes
+ * that anew by reading the whole log through. (Keeping the index from one process to the next would be a mistake: nothing
+ * says whether it still belongs to the files beside it, say after these came back from a backup.)
+ *
+ * So who closes the database with a longer log than META_LOG_FRAMES copies it back and truncates it. Truncates: what has been
+ * copied back is known only while somebody has the database open. One process does so at a time, the others pass by; it
+ * waits only a moment for readers and writers that are in the way, so the log may grow beyond that while there are some. The
+ * first to close with nobody in the way makes it short again. A long command does the same between its transactions.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,18 +22,18 @@
 #include "base/fd.h"
 #include "metadata/internal.h"
 
-#define LOG_FRAMES_MAX       1000
-#define LOG_FRAMES_MAX_ALONE 200
-#define BUSY_LIMIT_NS        (30 * INT64_C(1000000000))
+#define BUSY_LIMIT_NS (30 * INT64_C(1000000000))
+#define COPY_LIMIT_NS (10 * INT64_C(1000000))
 
 /* Someone else holds the lock: transactions are short, so look again soon; in steps that grow to 1 ms. */
 static int wait_busy(void *data, int count)
 {
+	const struct cor_meta *m = data;
 	static __thread int64_t since;
 	int64_t now = cor_monotonic_ns();
 	if (count == 0)
 		since = now;
-	if (now - since > BUSY_LIMIT_NS)
+	if (now - since > m->busy_limit_ns)
 		return 0;
 	long step = count < 10 ? 50000L * (count + 1) : 1000000L;
 	/* Waiters that sleep in step would meet again: spread them. */
@@ -61,7 +66,7 @@ static int configure(struct cor_meta *m, struct cor_error *err)
 {
 	int yes = 1;
 	(void)sqlite3_extended_result_codes(m->db, 1);
-	(void)sqlite3_busy_handler(m->db, wait_busy, NULL);
+	(void)sqlite3_busy_handler(m->db, wait_busy, m);
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	/* Our schema has tables and indexes only; a file that has more is not ours. */
@@ -83,12 +88,25 @@ static int configure(struct cor_meta *m, struct cor_error *err)
 	return meta_schema(m, err);
 }
 
-static void copy_log_back(struct cor_meta *m, int mode)
+static void copy_log_back(struct cor_meta *m)
 {
-	/* Not now if somebody else is at it, or in the way. */
-	(void)sqlite3_busy_handler(m->db, NULL, NULL);
-	(void)sqlite3_wal_checkpoint_v2(m->db, NULL, mode, NULL, NULL);
-	(void)sqlite3_busy_handler(m->db, wait_busy, NULL);
+	/* Not now if somebody else is at it, or in the way for long. */
+	m->busy_limit_ns = COPY_LIMIT_NS;
+	int rc = sqlite3_wal_checkpoint_v2(m->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	m->busy_limit_ns = BUSY_LIMIT_NS;
+	m->log_next = META_LOG_FRAMES_COMMIT + (rc == SQLITE_OK ? 0 : m->log_frames);
+}
+
+/* Somebody who has only read does it too: those who have written may have been killed. */
+static void shorten_log(struct cor_meta *m)
+{
+	struct stat st;
+	if (m->log_next == 0)
+		return; /* was not opened: damaged, or not ours */
+	/* The file is at least as long as the log. */
+	if (fstatat(m->dirfd, COR_META_FILE "-wal", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_size > (off_t)META_LOG_FRAMES * META_FRAME_SIZE)
+		copy_log_back(m);
 }
 
 static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct cor_error *err)
@@ -96,17 +114,13 @@ static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct 
 	struct cor_meta *m = cor_new0(struct cor_meta, 1);
 	if (!m)
 		return cor_error_oom(err);
+	m->busy_limit_ns = BUSY_LIMIT_NS;
 	m->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	m->file = cor_asprintf("%s/%s", path, COR_META_FILE);
 	if (m->dirfd < 0 || !m->file) {
 		int r = m->file ? cor_error_errno(err, errno, "open %s", path) : cor_error_oom(err);
 		cor_meta_close(m);
 		return r;
-	}
-	m->index = meta_index_open(dirfd, m->identity);
-	if (!m->index) {
-		cor_meta_close(m);
-		return cor_error_oom(err);
 	}
 	int rc = sqlite3_open_v2(m->file, &m->db,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
@@ -117,7 +131,7 @@ static int open_once(int dirfd, const char *path, struct cor_meta **ret, struct 
 		cor_meta_close(m);
 		return r;
 	}
-	meta_index_mark(dirfd, m->index, m->identity);
+	m->log_next = META_LOG_FRAMES_COMMIT;
 	*ret = m;
 	return 0;
 }
@@ -146,7 +160,7 @@ bool cor_meta_reserve_release(struct cor_meta *m)
 void cor_meta_reserve_restore(struct cor_meta *m)
 {
 	if (m->reserve_released)
-		copy_log_back(m, SQLITE_CHECKPOINT_TRUNCATE);
+		copy_log_back(m);
 	meta_reserve_refill(m->dirfd);
 	m->reserve_released = false;
 }
@@ -166,13 +180,9 @@ struct cor_meta *cor_meta_close(struct cor_meta *m)
 			cor_meta_reserve_restore(m);
 		for (size_t i = 0; i < m->n_statements; i++)
 			(void)sqlite3_finalize(m->statements[i].stmt);
-		if (*m->identity && m->log_frames >= LOG_FRAMES_MAX)
-			copy_log_back(m, SQLITE_CHECKPOINT_PASSIVE);
-		else if (!*m->identity && m->log_frames >= LOG_FRAMES_MAX_ALONE)
-			copy_log_back(m, SQLITE_CHECKPOINT_TRUNCATE);
+		shorten_log(m);
 		(void)sqlite3_close(m->db);
 	}
-	meta_index_close(m->index);
 	cor_close(m->dirfd);
 	free(m->file);
 	free(m);
@@ -216,6 +226,8 @@ int cor_meta_commit(struct cor_meta *m, struct cor_error *err)
 		return r;
 	}
 	m->in_transaction = false;
+	if (m->log_next > 0 && m->log_frames >= m->log_next)
+		copy_log_back(m);
 	return 0;
 }
 

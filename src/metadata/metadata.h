@@ -35,7 +35,7 @@ struct cor_meta;
 /* dirfd: the directory (kept, dup'ed); path: its absolute path, for SQLite and for messages. Makes the database when it is
  * missing. DATA_LOSS with one line naming the file when it is damaged, FAILED_PRECONDITION when a newer version made it. */
 int cor_meta_open(int dirfd, const char *path, struct cor_meta **ret, struct cor_error *err);
-/* NULL is fine. Copies the log back into the database when it has grown long and nobody else is doing so. */
+/* NULL is fine. Copies the log back into the database when it has grown long, unless somebody else is doing so. */
 struct cor_meta *cor_meta_close(struct cor_meta *m);
 
 /* ---- transactions ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The metadata database: opening, versions, damage, transactions, rows, several processes, the log's length. */
+/* The metadata database: opening, versions, damage, transactions, rows, several processes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -247,25 +247,6 @@ static void counted_by_many(void **state)
 	assert_int_equal(n, N * 50);
 }
 
-/* The log does not grow with the number of writes. */
-static void log_is_bounded(void **state)
-{
-	struct fixture *f = *state;
-	struct stat st;
-	for (int i = 0; i < 2000; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), "image-%d", i);
-		ok(cor_meta_begin(f->m, false, &f->err), &f->err);
-		ok(put_image(f->m, name, &f->err), &f->err);
-		ok(cor_meta_commit(f->m, &f->err), &f->err);
-		if (i % 4 == 3)
-			reopen(f);
-	}
-	ok(cor_meta_sync(f->m, &f->err), &f->err);
-	assert_int_equal(fstatat(f->fd, COR_META_FILE "-wal", &st, 0), 0);
-	assert_true(st.st_size < 1300 * 4120);
-}
-
 static void reserve(void **state)
 {
 	struct fixture *f = *state;
@@ -362,7 +343,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bad_parents, setup, teardown),
 		cmocka_unit_test_setup_teardown(upgrades_an_empty_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(counted_by_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(log_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(snapshot_rows, setup, teardown),
