@@ -38,7 +38,7 @@ class Bench:
         self.daemon = None
         self.hugetlb = False
         self.shims = []
-        self.env = dict(os.environ, CORACLE_ROOT=self.path("root"), CORACLE_STATE=self.path("state"), CONTAINERD_NAMESPACE=NAMESPACE)
+        self.env = dict(os.environ, CORACLE_ROOT=self.path("root"), CORACLE_STATE=self.path("run", "coracle"), CONTAINERD_NAMESPACE=NAMESPACE)
         for name in ("CONTAINERD_ADDRESS", "CONTAINERD_SNAPSHOTTER"):
             self.env.pop(name, None)
         dirs = []
@@ -59,6 +59,9 @@ class Bench:
         out = subprocess.run([os.path.join(ROOT, "tools", "hybrid-cgroups"), "up"], stdout=subprocess.PIPE, check=False).stdout
         self.hugetlb = b"mounted" in out
         try:
+            # As on a usual machine, where /run is a tmpfs: everybody's run-time state lies there.
+            os.mkdir(self.path("run"))
+            quiet(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.path("run")])
             self.make_rootfs()
             self.run_coracle("images", "import", "--rootfs", self.path("rootfs"), IMAGE)
             self.make_bundle()
@@ -135,7 +138,7 @@ class Bench:
     def start_containerd(self):
         config = self.path("containerd.toml")
         with open(config, "w", encoding="utf-8") as f:
-            f.write(f'version = 2\nroot = "{self.path("cd-root")}"\nstate = "{self.path("cd-state")}"\n'
+            f.write(f'version = 2\nroot = "{self.path("cd-root")}"\nstate = "{self.path("run", "containerd")}"\n'
                     'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.devmapper", '
                     '"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]\n'
                     f'[grpc]\naddress = "{self.path("cd.sock")}"\n[ttrpc]\naddress = "{self.path("cd.ttrpc.sock")}"\n')
@@ -184,10 +187,10 @@ class Bench:
             if name is not None and not name.startswith("seq"):
                 bundle = self.path("bundles", name)
                 self.write_spec(bundle, name)
-            return [self.crun, "--root", self.path("crun"), "run", "--bundle", bundle, name], self.env
+            return [self.crun, "--root", self.path("run", "crun"), "run", "--bundle", bundle, name], self.env
 
         def ctr(name):
-            return self.ctr("run", "--rm", "--runc-binary", self.crun, IMAGE, name, "/bin/true"), self.env
+            return self.ctr("run", "--rm", "--runc-binary", self.crun, "--runc-root", self.path("run", "ctr-runc"), IMAGE, name, "/bin/true"), self.env
 
         ways = {"coracle": coracle, "crun": crun}
         if self.want_containerd:
