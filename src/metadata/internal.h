@@ -16,10 +16,10 @@
 
 #define META_STATEMENTS_MAX 96
 
-/* The log, in pages, is copied back when it is longer than this: by who closes, by who commits. Reading it through takes 1.5 us
+/* The log, in pages, is copied back when it is longer than this: by who closes, by who commits. Reading it through takes 1.7 us
  * a page on top of the 0.5 ms that opening takes anyway, copying it back two fsyncs; a run --rm writes about 20 pages. */
-#define META_LOG_FRAMES        192
-#define META_LOG_FRAMES_COMMIT 256
+#define META_LOG_FRAMES        128
+#define META_LOG_FRAMES_COMMIT 192
 #define META_FRAME_SIZE        (4096 + 24)
 
 struct cor_meta {
