@@ -62,26 +62,6 @@ static bool parse_args(struct cor_shim *s, int argc, char **argv)
 	return !cor_empty(s->ns) && !cor_empty(s->id) && !cor_empty(s->bundle) && s->bundle[0] == '/';
 }
 
-/* Out of the OOM killer's way; what we start gets the old value back. */
-static void protect_from_oom(struct cor_shim *s)
-{
-	static const char ours[] = "-998";
-	char text[16];
-	_cleanup_close_ int fd = openat(AT_FDCWD, "/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	ssize_t n = cor_read_full(fd, text, sizeof(text) - 1);
-	int64_t old;
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	if (cor_parse_i64(text, &old) < 0 || old <= -998 || pwrite(fd, ours, sizeof(ours) - 1, 0) < 0)
-		return;
-	s->oom_score_adj = (int)old;
-	s->oom_score_set = true;
-}
-
 static int write_pid_file(const struct cor_shim *s, struct cor_error *err)
 {
 	char text[64];
@@ -129,7 +109,6 @@ static int serve(struct cor_shim *s, struct cor_error *err)
 		r = set_up(s, err);
 	if (r < 0)
 		return r;
-	protect_from_oom(s);
 	cor_shim_trim(s);
 	r = cor_loop_run(s->loop);
 	return r < 0 ? cor_error_errno(err, r, "event loop") : 0;
@@ -155,7 +134,7 @@ int main(int argc, char **argv)
 		(void)cor_write_full(STDERR_FILENO, line, (size_t)n);
 	}
 	cor_server_done(&shim);
-	(void)unlinkat(shim.bundle_fd, COR_SHIM_SOCKET, 0);
+	/* The socket stays: it is what a bundle is known by. Whoever connects is refused. */
 	(void)unlinkat(shim.bundle_fd, COR_SHIM_PID_FILE, 0);
 	return r < 0;
 }

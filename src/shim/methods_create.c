@@ -42,14 +42,14 @@ static int unpack_options(const create_request *m, runc_options **ret, struct co
 	return 0;
 }
 
-/* The runtime's own state, one directory per namespace: <root>/<ns>, by default <state>/runc/<ns> (the bundle is
- * <state>/<ns>/<id>). */
+/* The runtime's own state, one directory per namespace: <root>/<ns>, by default <state>/.runc/<ns> (the bundle is
+ * <state>/<ns>/<id>). No namespace's name begins with a dot. */
 static char *runtime_root(const struct cor_shim *s, const runc_options *o)
 {
 	_cleanup_free_ char *base = NULL;
 	if (o && !cor_empty(o->root))
 		return cor_path_join(o->root, s->ns);
-	base = cor_path_join(s->bundle, "../../runc");
+	base = cor_path_join(s->bundle, "../../.runc");
 	return base ? cor_path_join(base, s->ns) : NULL;
 }
 
@@ -89,9 +89,7 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 					       .systemd_cgroup = o && o->systemd_cgroup,
 					       .no_pivot = o && o->no_pivot_root,
 					       .no_new_keyring = o && o->no_new_keyring,
-					       .debug = s->debug,
-					       .oom_score_adj = s->oom_score_adj,
-					       .oom_score_set = s->oom_score_set};
+					       .debug = s->debug};
 		r = cor_runtime_runc_new(&c, &s->runtime, err);
 	}
 	cor_message_free(o ? &o->base : NULL);

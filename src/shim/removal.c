@@ -7,11 +7,15 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/process.h"
 #include "rpc/message.h"
+#include "shim/json_scan.h"
 #include "shim/process.h"
 #include "shim/rootfs.h"
 #include "task_v2.pb-c.h"
+
+#define CONFIG_MAX (16u << 20)
 
 static void reply_deleted(const struct cor_shim_process *p, struct cor_shim_call *call)
 {
@@ -145,6 +149,15 @@ static void on_removed(const struct cor_runtime_result *result, void *data)
 		give_up(init, &err);
 }
 
+/* Hooks that run behind a container may want to see its root file system. */
+static bool has_poststop_hooks(struct cor_shim *s)
+{
+	_cleanup_free_ char *config = NULL;
+	if (cor_read_file_at(s->bundle_fd, "config.json", CONFIG_MAX, &config, NULL, NULL) < 0)
+		return true;
+	return cor_scan_first(cor_scan_member(cor_scan_member(config, "hooks"), "poststop")) != NULL;
+}
+
 void cor_removal_continue(struct cor_shim_process *init)
 {
 	struct cor_runtime *rt = init->shim->runtime;
@@ -152,8 +165,13 @@ void cor_removal_continue(struct cor_shim_process *init)
 	cor_error_clear(&err);
 	if (init->state != COR_PROC_DELETING || !init->call)
 		return;
-	if (rt->driver->remove(rt, init->forced, on_removed, init, &err) < 0)
+	if (rt->driver->remove(rt, init->forced, on_removed, init, &err) < 0) {
 		give_up(init, &err);
+		return;
+	}
+	/* While the runtime is at its part. What fails here is tried again, and told, when the runtime is through. */
+	if (init->exited_ns && init->shim->rootfs_mounted && !has_poststop_hooks(init->shim))
+		(void)unmount_rootfs(init->shim, NULL);
 }
 
 void cor_removal_init(struct cor_shim_process *init, struct cor_shim_call *call)

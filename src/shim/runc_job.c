@@ -108,20 +108,6 @@ static int make_argv(const struct runc_job *job, const char *const *args, const 
 	return 0;
 }
 
-/* The shim protects itself from the OOM killer; what it starts gets back what the shim was started with. The write comes
- * long before the runtime's own fork (it has milliseconds of start-up to do first). */
-static void restore_oom_score(const struct runc *rt, pid_t pid)
-{
-	char path[48], value[16];
-	if (!rt->oom_score_set)
-		return;
-	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-	int n = snprintf(value, sizeof(value), "%d", rt->oom_score_adj);
-	_cleanup_close_ int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)cor_write_full(fd, value, (size_t)n);
-}
-
 int runc_job_start(struct runc_job *job, const char *const *args, const struct cor_runtime_stdio *io,
 		   struct cor_error *err)
 {
@@ -151,8 +137,6 @@ int runc_job_start(struct runc_job *job, const char *const *args, const struct c
 		runc_job_free(job);
 		return r;
 	}
-	if (makes_process(job->verb))
-		restore_oom_score(rt, job->pid);
 	job->next = rt->jobs;
 	rt->jobs = job;
 	return 0;

@@ -27,8 +27,7 @@ struct runc {
 	const char *id, *bundle; /* borrowed */
 	int bundle_fd;
 	char *binary, *root;
-	bool systemd_cgroup, no_pivot, no_new_keyring, debug, oom_score_set;
-	int oom_score_adj;
+	bool systemd_cgroup, no_pivot, no_new_keyring, debug;
 	struct runc_job *jobs;
 	unsigned sequence;
 };

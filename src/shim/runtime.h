@@ -82,8 +82,6 @@ struct cor_runtime_config {
 	const char *binary; /* absolute path */
 	const char *root;   /* the runtime's own state directory */
 	bool systemd_cgroup, no_pivot, no_new_keyring, debug;
-	int oom_score_adj; /* what the runtime and so the container inherit */
-	bool oom_score_set;
 };
 struct cor_runtime {
 	const struct cor_runtime_driver *driver;

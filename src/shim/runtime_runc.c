@@ -262,8 +262,6 @@ int cor_runtime_runc_new(const struct cor_runtime_config *c, struct cor_runtime 
 	r->no_pivot = c->no_pivot;
 	r->no_new_keyring = c->no_new_keyring;
 	r->debug = c->debug;
-	r->oom_score_adj = c->oom_score_adj;
-	r->oom_score_set = c->oom_score_set;
 	if (!r->binary || !r->root) {
 		runc_free(&r->base);
 		return cor_error_oom(err);

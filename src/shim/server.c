@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -16,6 +17,7 @@
 #include "shim/process.h"
 
 #define CONNECTIONS_MAX 256
+#define LISTEN_PAUSE_NS 100000000
 
 struct cor_shim_conn {
 	struct cor_shim_conn *next;
@@ -195,6 +197,20 @@ int cor_server_add(struct cor_shim *s, int sock_take, struct cor_error *err)
 	return 0;
 }
 
+static void listen_again(struct cor_source *timer)
+{
+	struct cor_shim *s = container_of(timer, struct cor_shim, listen_timer);
+	(void)cor_loop_modify(&s->listen_source, EPOLLIN);
+}
+
+/* A connection that cannot be taken stays in the queue, and would wake us up again at once. */
+static void pause_listening(struct cor_shim *s)
+{
+	static const struct itimerspec pause = {.it_value = {.tv_nsec = LISTEN_PAUSE_NS}};
+	if (timerfd_settime(s->listen_timer.fd, 0, &pause, NULL) == 0)
+		(void)cor_loop_modify(&s->listen_source, 0);
+}
+
 static void on_listen(struct cor_source *src, uint32_t events)
 {
 	struct cor_shim *s = container_of(src, struct cor_shim, listen_source);
@@ -202,6 +218,8 @@ static void on_listen(struct cor_source *src, uint32_t events)
 	int fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		(void)cor_server_add(s, fd, NULL);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		pause_listening(s);
 }
 
 int cor_server_listen(struct cor_shim *s, int fd, struct cor_error *err)
@@ -209,6 +227,11 @@ int cor_server_listen(struct cor_shim *s, int fd, struct cor_error *err)
 	int r = cor_set_nonblock(fd, true);
 	if (r == 0)
 		r = cor_loop_add(s->loop, &s->listen_source, fd, EPOLLIN, on_listen);
+	/* The timer is there before it is needed, since it is a descriptor itself. */
+	if (r == 0)
+		r = cor_loop_timer(s->loop, &s->listen_timer, LISTEN_PAUSE_NS, 0, listen_again);
+	if (r == 0)
+		(void)timerfd_settime(s->listen_timer.fd, 0, &(struct itimerspec){0}, NULL);
 	return r < 0 ? cor_error_errno(err, r, "listen") : 0;
 }
 
@@ -216,6 +239,8 @@ void cor_server_done(struct cor_shim *s)
 {
 	if (s->listen_source.loop)
 		cor_loop_remove(&s->listen_source);
+	if (s->listen_timer.loop)
+		cor_loop_remove(&s->listen_timer);
 	while (s->conns)
 		close_conn(s->conns);
 }

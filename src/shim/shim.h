@@ -38,11 +38,10 @@ struct cor_shim {
 	int bundle_fd;
 	uid_t uid;
 	bool debug;
-	int oom_score_adj; /* before the shim changed its own */
-	bool oom_score_set;
 	unsigned sequence; /* for names of temporary files */
 
 	struct cor_source listen_source;
+	struct cor_source listen_timer; /* listening pauses: out of descriptors */
 	struct cor_source trim_timer;
 	struct cor_shim_conn *conns;
 	size_t nconns;

@@ -212,7 +212,7 @@ void rig_stop(struct rig *r)
 	assert_string_equal(errors, ""); /* sanitizers speak here */
 	assert_int_equal(count_mentions(r, "/proc/self/mountinfo"), 0);
 	assert_no_cgroup(r);
-	_cleanup_free_ char *left = cor_asprintf("%s/state/runc/%s/%s", r->dir, RIG_NS, RIG_ID);
+	_cleanup_free_ char *left = cor_asprintf("%s/state/.runc/%s/%s", r->dir, RIG_NS, RIG_ID);
 	assert_int_not_equal(faccessat(AT_FDCWD, left, F_OK, 0), 0);
 	cor_close(r->bundle_fd);
 	free(r->bundle);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -311,7 +312,7 @@ static void existing_container(void **state)
 {
 	struct rig *r = *state;
 	rig_config(r, "true", false);
-	_cleanup_free_ char *path = cor_asprintf("%s/state/runc/%s/%s", r->dir, RIG_NS, RIG_ID);
+	_cleanup_free_ char *path = cor_asprintf("%s/state/.runc/%s/%s", r->dir, RIG_NS, RIG_ID);
 	_cleanup_free_ char *command = cor_asprintf("mkdir -p %s && touch %s/mine", path, path);
 	char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", command, NULL};
 	struct cor_spawn s = {.path = "/bin/sh", .argv = argv, .cwd_fd = -1, .fds = {-1, -1, -1}, .nfds = 3};
@@ -367,7 +368,7 @@ static void runtime_file(void **state)
 	_cleanup_free_ char *text = rig_read(r, "state/" RIG_NS "/" RIG_ID "/runtime");
 	_cleanup_free_ char *program = NULL;
 	assert_int_equal(cor_find_program(runtime, NULL, &program), 0);
-	_cleanup_free_ char *expected = cor_asprintf("%s\n%s/state/runc/%s\n", program, r->dir, RIG_NS);
+	_cleanup_free_ char *expected = cor_asprintf("%s\n%s/state/.runc/%s\n", program, r->dir, RIG_NS);
 	assert_string_equal(text, expected);
 	_cleanup_free_ char *pid_file = rig_read(r, "state/" RIG_NS "/" RIG_ID "/" COR_SHIM_PID_FILE);
 	unsigned long long start = 0, given = 0;
@@ -381,16 +382,61 @@ static void runtime_file(void **state)
 	assert_int_equal(rig_delete(r, ""), 137);
 }
 
-/* The container gets the OOM score, signal dispositions and umask of an ordinary process; and no descriptor of ours. */
+static unsigned long cpu_ticks(pid_t pid)
+{
+	char path[32];
+	unsigned long user = 0, system = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	_cleanup_free_ char *text = rig_read_path(path);
+	const char *rest = strrchr(text, ')');
+	assert_non_null(rest);
+	assert_int_equal(
+		sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+	return user + system;
+}
+
+/* A connection that cannot be accepted waits; the shim does not spin over it, and takes it when it can. */
+static void out_of_descriptors(void **state)
+{
+	struct rig *r = *state;
+	struct rlimit saved, none;
+	rig_ok(rig_state(r, "", NULL, NULL) == 0 || r->err.code == COR_NOT_FOUND ? 0 : -1); /* it is up */
+	assert_int_equal(prlimit(r->shim, RLIMIT_NOFILE, NULL, &saved), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = saved.rlim_max};
+	assert_int_equal(prlimit(r->shim, RLIMIT_NOFILE, &none, NULL), 0);
+	struct cor_ttrpc_client *mine = r->client;
+	r->client = rig_connect(r);
+	assert_non_null(r->client);
+	(void)usleep(200000);
+	unsigned long before = cpu_ticks(r->shim);
+	(void)usleep(1000000);
+	unsigned long used = cpu_ticks(r->shim) - before;
+	assert_int_equal(prlimit(r->shim, RLIMIT_NOFILE, &saved, NULL), 0);
+	assert_true(rig_state(r, "", NULL, NULL) == 0 || r->err.code == COR_NOT_FOUND);
+	cor_ttrpc_client_free(r->client);
+	r->client = mine;
+	assert_true(used * 10 < (unsigned long)sysconf(_SC_CLK_TCK));
+	assert_alive(r);
+}
+
+/* The shim and with it the container keep the OOM score that they were started with, from their first moment on: the shim
+ * does not change its own, which the runtime would inherit. The rest too is an ordinary process's: signal dispositions,
+ * umask; and no descriptor of ours. */
 static void clean_inheritance(void **state)
 {
 	struct rig *r = *state;
+	char path[48];
+	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)r->shim);
 	rig_run(r,
 		"cat /proc/self/oom_score_adj; grep -E 'Sig(Blk|Ign)' /proc/self/status; umask; ls "
 		"/proc/self/fd",
 		0);
 	_cleanup_free_ char *log = rig_read(r, "log/current");
-	assert_non_null(strstr(log, "stdout F 0\n"));
+	_cleanup_free_ char *own = rig_read_path("/proc/self/oom_score_adj");
+	_cleanup_free_ char *shim = rig_read_path(path);
+	assert_string_equal(shim, own);
+	_cleanup_free_ char *line = cor_asprintf("stdout F %s", own);
+	assert_non_null(strstr(log, line));
 	assert_non_null(strstr(log, "SigBlk:\t0000000000000000\n"));
 	assert_non_null(strstr(log, "SigIgn:\t0000000000000000\n"));
 	assert_non_null(strstr(log, "F 0022\n"));
@@ -478,6 +524,7 @@ int main(int argc, char **argv)
 		T(existing_container),
 		T(many_waiters),
 		T(runtime_file),
+		T(out_of_descriptors),
 		T(clean_inheritance),
 		T(idle_memory),
 		cmocka_unit_test(missing_bundle),
