@@ -43,7 +43,7 @@ struct cor_snapshot_backend_ops {
 	int (*walk)(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *data), void *data,
 		    struct cor_error *err);
 	/* Can this back end work on its directory's file system? FAILED_PRECONDITION with the reason otherwise. The answer is
-	 * remembered in the directory: a yes for good, a no until the next boot. *ret_fresh (may be NULL): was not remembered. */
+	 * remembered in the directory, for its file system: a yes for good, a no until the next boot. *ret_fresh (may be NULL): was not remembered. */
 	int (*probe)(struct cor_snapshot_backend *b, bool *ret_fresh, struct cor_error *err);
 	void (*free)(struct cor_snapshot_backend *b);
 };
@@ -51,6 +51,8 @@ struct cor_snapshot_backend {
 	const struct cor_snapshot_backend_ops *ops;
 };
 
+/* Does <dirfd>/<name>, a directory of overlayfs, remember a yes? Without opening it: two system calls. */
+bool cor_overlayfs_remembered(int dirfd, const char *name);
 /* path: absolute path of the back end's directory, made when missing (0700). */
 int cor_overlayfs_open(const char *path, struct cor_snapshot_backend **ret, struct cor_error *err);
 int cor_native_open(const char *path, struct cor_snapshot_backend **ret, struct cor_error *err);

@@ -4,7 +4,9 @@
  * the host's mount table, whatever happens), a lower file and a lower directory are replaced in it, and the upper must show
  * a whiteout and an opaque directory. File systems that are themselves overlays, or lack whiteouts or xattrs, fail.
  *
- * The answer is remembered: <path>/supported, or <path>/unsupported with the boot ID in it (a new kernel may know more).
+ * The answer is remembered for the file system that was asked: <path>/supported, a link whose text is the device number (to
+ * be read in one call), or <path>/unsupported, which also names the boot (a new kernel may know more). A store that was moved,
+ * or over which something else is mounted, is asked again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,6 +25,8 @@
 #define SET_FLAG   0
 #define SET_STRING 1
 #define CMD_CREATE 6
+
+#define DEVICE_MAX 24
 
 bool snapshot_in_userns(void)
 {
@@ -109,22 +113,67 @@ static int try_overlay(int dirfd, bool userxattr, const char **ret_step)
 	return check_upper(dirfd, userxattr);
 }
 
-static void boot_id(char buf[48])
+/* The file system that a directory is on, as text. */
+static bool device_of(int dirfd, const char *name, char buf[DEVICE_MAX])
 {
-	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	(void)snprintf(buf, DEVICE_MAX, "%u:%u", major(st.st_dev), minor(st.st_dev));
+	return true;
+}
+
+bool cor_overlayfs_remembered(int dirfd, const char *name)
+{
+	char path[64], have[DEVICE_MAX], want[DEVICE_MAX];
+	if (snprintf(path, sizeof(path), "%s/supported", name) >= (int)sizeof(path))
+		return false;
+	ssize_t n = readlinkat(dirfd, path, have, sizeof(have) - 1);
+	if (n <= 0 || !device_of(dirfd, name, want))
+		return false;
+	have[n] = '\0';
+	return streq(have, want);
+}
+
+static void remember_yes(struct snapshot_dir *d)
+{
+	char device[DEVICE_MAX];
+	(void)unlinkat(d->fd, "unsupported", 0);
+	(void)unlinkat(d->fd, "supported", 0);
+	/* Not remembered is asked again. */
+	if (device_of(d->fd, ".", device) && symlinkat(device, d->fd, "supported") < 0)
+		return;
+}
+
+/* What a "no" is good for: this boot, this file system. "" when that cannot be told. */
+static void here_and_now(struct snapshot_dir *d, char buf[96])
+{
+	_cleanup_free_ char *boot = NULL;
+	char device[DEVICE_MAX];
 	buf[0] = 0;
-	if (cor_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, NULL, NULL) >= 0)
-		(void)snprintf(buf, 48, "%s", text);
+	if (device_of(d->fd, ".", device) &&
+	    cor_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 48, &boot, NULL, NULL) >= 0)
+		(void)snprintf(buf, 96, "%s%s\n", boot, device);
+}
+
+static void remember_no(struct snapshot_dir *d, const char *reason)
+{
+	char key[96];
+	here_and_now(d, key);
+	_cleanup_free_ char *text = cor_asprintf("%s%s", key, reason);
+	(void)unlinkat(d->fd, "supported", 0);
+	if (text)
+		(void)cor_write_file_at(d->fd, "unsupported", text, strlen(text), 0600, false, NULL);
 }
 
 static bool remembered_no(struct snapshot_dir *d, char **ret_reason)
 {
 	_cleanup_free_ char *text = NULL;
-	char id[48];
+	char key[96];
 	if (cor_read_file_at(d->fd, "unsupported", 4096, &text, NULL, NULL) < 0)
 		return false;
-	boot_id(id);
-	const char *reason = *id ? cor_after(text, id) : NULL;
+	here_and_now(d, key);
+	const char *reason = *key ? cor_after(text, key) : NULL;
 	return reason && (*ret_reason = strdup(reason));
 }
 
@@ -147,23 +196,19 @@ int snapshot_overlay_probe(struct cor_snapshot_backend *b, bool *ret_fresh, stru
 	bool fresh = false;
 	if (strpbrk(d->path, ",:\\"))
 		reason = strdup("mount options cannot hold its path");
-	else if (faccessat(d->fd, "supported", F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-		 !remembered_no(d, &reason)) {
+	else if (!cor_overlayfs_remembered(d->fd, ".") && !remembered_no(d, &reason)) {
 		const char *step = "probe";
 		fresh = true;
 		int r = run_probe(d, &step, err);
 		if (r == -ENOSPC || r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 			return cor_error_errno(err, r, "probe overlay support in %s", d->path);
 		if (r < 0) {
-			char id[48];
-			boot_id(id);
 			reason = cor_asprintf("%s: %s", step, cor_strerror(r));
-			_cleanup_free_ char *text = cor_asprintf("%s%s", id, reason ? reason : "");
-			if (text)
-				(void)cor_write_file_at(d->fd, "unsupported", text, strlen(text), 0600, false,
-							NULL);
+			if (!reason)
+				return cor_error_oom(err);
+			remember_no(d, reason);
 		} else {
-			(void)cor_write_file_at(d->fd, "supported", "", 0, 0600, false, NULL);
+			remember_yes(d);
 		}
 	}
 	if (ret_fresh)

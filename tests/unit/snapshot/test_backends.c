@@ -197,6 +197,33 @@ static void supported_here(void **state)
 	b->ops->free(b);
 }
 
+/* What was found out on another file system does not hold here: a store that was moved. */
+static void answer_of_another_file_system(void **state)
+{
+	struct fixture *f = *state;
+	bool fresh = false;
+	struct cor_snapshot_backend *b = open_backend(f, "overlayfs", "b");
+	ok(b->ops->probe(b, &fresh, &f->err), &f->err);
+	_cleanup_close_ int dir = cor_open_dir(f->dir, NULL);
+	assert_true(cor_overlayfs_remembered(dir, "b"));
+	assert_false(cor_overlayfs_remembered(dir, "c"));
+	free(shell(f, "rm b/supported; : >b/supported")); /* no answer at all */
+	assert_false(cor_overlayfs_remembered(dir, "b"));
+	free(shell(f, "rm b/supported; ln -s 0:0 b/supported"));
+	assert_false(cor_overlayfs_remembered(dir, "b"));
+	ok(b->ops->probe(b, &fresh, &f->err), &f->err);
+	assert_true(fresh);
+	assert_true(cor_overlayfs_remembered(dir, "b"));
+	/* A "no" neither. */
+	free(shell(f, "rm b/supported; { cat /proc/sys/kernel/random/boot_id; echo 0:0; echo no; } "
+		      ">b/unsupported"));
+	ok(b->ops->probe(b, &fresh, &f->err), &f->err);
+	assert_true(fresh);
+	_cleanup_free_ char *left = shell(f, "ls b | tr '\\n' ' '");
+	assert_string_equal(left, "snapshots supported ");
+	b->ops->free(b);
+}
+
 /* On an overlay there can be no upper directory: found out once, said with the reason. */
 static void unsupported_on_overlay(void **state)
 {
@@ -238,6 +265,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(faithful_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(supported_here, setup, teardown),
+		cmocka_unit_test_setup_teardown(answer_of_another_file_system, setup, teardown),
 		cmocka_unit_test_setup_teardown(unsupported_on_overlay, setup, teardown),
 		cmocka_unit_test_setup_teardown(awkward_path, setup, teardown),
 	};
