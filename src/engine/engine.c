@@ -5,6 +5,7 @@
  */
 #include "engine/internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,13 +69,64 @@ static void engine_close(struct cor_services *s)
 	free(e);
 }
 
-/* A directory with exactly this mode, also when an older version or somebody made it with another. */
-static int open_top(const char *path, mode_t mode, struct cor_error *err)
+static bool has_mark(int fd, const char *mark)
+{
+	return faccessat(fd, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Nothing in it but what mkfs makes: 1, 0, -errno. */
+static int is_empty(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		int r = -errno;
+		cor_close(copy);
+		return r;
+	}
+	struct dirent *ent;
+	int r = 1;
+	while (r == 1 && (ent = readdir(d)))
+		if (!streq(ent->d_name, ".") && !streq(ent->d_name, "..") &&
+		    !streq(ent->d_name, "lost+found"))
+			r = 0;
+	(void)closedir(d);
+	return r;
+}
+
+/* The mark is made before anything else is: so a directory that is ours has it, or is empty. */
+static int take_top(int fd, const char *path, const char *mark, struct cor_error *err)
+{
+	int r = is_empty(fd);
+	if (r < 0)
+		return cor_error_errno(err, r, "list %s", path);
+	/* Somebody else may have taken it meanwhile. */
+	if (r == 0)
+		return has_mark(fd, mark)
+			       ? 0
+			       : cor_error_set(err, COR_FAILED_PRECONDITION,
+					       "\"%s\" is not empty and not a coracle directory", path);
+	if (streq(mark, COR_RUNTIME_DIR)) {
+		r = mkdirat(fd, mark, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	} else { /* an empty file is an empty database */
+		_cleanup_close_ int file =
+			openat(fd, mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		r = file < 0 ? -errno : 0;
+	}
+	return r < 0 ? cor_error_errno(err, r, "make %s/%s", path, mark) : 0;
+}
+
+/* A directory of ours with exactly this mode, also when an older version made it with another. What belongs to somebody
+ * else is refused and left as it is. */
+static int open_top(const char *path, mode_t mode, const char *mark, struct cor_error *err)
 {
 	struct stat st;
 	_cleanup_close_ int fd = cor_mkdir_p(path, mode, err);
 	if (fd < 0)
 		return fd;
+	int r = has_mark(fd, mark) ? 0 : take_top(fd, path, mark, err);
+	if (r < 0)
+		return r;
 	if (fstat(fd, &st) < 0 || ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0))
 		return cor_error_errno(err, errno, "set mode of %s", path);
 	return TAKE_FD(fd);
@@ -82,10 +134,10 @@ static int open_top(const char *path, mode_t mode, struct cor_error *err)
 
 static int open_directories(struct cor_engine *e, struct cor_error *err)
 {
-	e->root_fd = open_top(e->root, 0700, err);
+	e->root_fd = open_top(e->root, 0700, COR_META_FILE, err);
 	if (e->root_fd < 0)
 		return e->root_fd;
-	e->state_fd = open_top(e->state, 0711, err);
+	e->state_fd = open_top(e->state, 0711, COR_RUNTIME_DIR, err);
 	return e->state_fd;
 }
 
@@ -95,7 +147,7 @@ static int choose_snapshotter(struct cor_engine *e, const char *wanted, struct c
 	const char *name = "overlayfs";
 	if (!cor_empty(wanted)) {
 		name = wanted;
-	} else if (faccessat(e->root_fd, "overlayfs/supported", F_OK, 0) < 0) {
+	} else if (!cor_overlayfs_remembered(e->root_fd, "overlayfs")) {
 		struct cor_snapshot_backend *b;
 		struct cor_error why = {0};
 		bool first = false;

@@ -5,7 +5,7 @@
  *
  * <root> (0700):  metadata.db (SQLite, WAL) · content/ (content/store.h) · overlayfs/, native/ (snapshot/backend.h)
  *                 leases/ (lock files of leases held by running processes) · locks/ · logs/<ns>/<id>/
- * <state> (0711): <ns>/<id>/ = bundle (0700): config.json, rootfs/, shim.sock, shim.pid, log.json … · runc/<ns>/ (runtime's state)
+ * <state> (0711): <ns>/<id>/ = bundle (0700): config.json, rootfs/, shim.sock, shim.pid, log.json … · .runc/<ns>/ (runtime's state)
  */
 #ifndef COR_ENGINE_ENGINE_H
 #define COR_ENGINE_ENGINE_H

@@ -84,14 +84,14 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *id)
 bool cor_task_clean_up(const char *id, int bundle_fd)
 {
 	struct cor_task_runtime r = {0};
-	_cleanup_free_ char *cgroup = cor_cgroup_path(bundle_fd);
-	bool knew = false;
+	bool knew = cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id);
+	/* Without a container the cgroup of the spec, if there is one, is somebody else's. */
+	bool was_made = knew || faccessat(bundle_fd, "init.pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	_cleanup_free_ char *cgroup = was_made ? cor_cgroup_path(bundle_fd) : NULL;
 	if (cgroup)
 		cor_cgroup_kill(cgroup);
-	if (cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id)) {
-		knew = true;
+	if (knew)
 		runtime_delete(&r, id);
-	}
 	(void)cor_unmount_at(bundle_fd, "rootfs", NULL);
 	if (cgroup)
 		cor_cgroup_remove(cgroup);
@@ -103,12 +103,14 @@ int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct co
 		  struct cor_error *err)
 {
 	struct cor_task_exit ended = {0};
+	if (!cor_bundle_is_task(bundle_fd))
+		return cor_task_not_found(id, err);
 	int r = read_exit(bundle_fd, &ended);
 	if (r == 0) {
 		*ret = ended;
 		return COR_TASK_DEAD;
 	}
-	r = cor_bundle_lock(bundle_fd);
+	r = cor_bundle_lock(e, id, bundle_fd);
 	if (r == -ENOENT)
 		return cor_task_not_found(id, err);
 	if (r < 0)

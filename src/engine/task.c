@@ -47,6 +47,12 @@ static const char *status_word(enum cor_task_status status)
 	return (unsigned)status < ARRAY_SIZE(words) ? words[status] : "unknown";
 }
 
+static bool is_bundle(struct cor_engine *e, const char *id)
+{
+	_cleanup_close_ int fd = openat(e->ns_state_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && cor_bundle_is_task(fd);
+}
+
 int cor_engine_task_absent(struct cor_engine *e, const char *id, struct cor_error *err)
 {
 	struct cor_task t = {0};
@@ -63,8 +69,8 @@ int cor_engine_task_absent(struct cor_engine *e, const char *id, struct cor_erro
 		status = t.status;
 		code = t.exit_status;
 		cor_task_done(&t);
-	} else if (r == -ENOENT && faccessat(e->ns_state_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
-		return 0; /* it was something dead, and is gone now */
+	} else if (r == -ENOENT && !is_bundle(e, id)) {
+		return 0; /* it was something dead, and is gone now; or is not ours */
 	} else if (r == -ENOENT) {
 		status = COR_TASK_CREATED; /* a creator is at work */
 	}

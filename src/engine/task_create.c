@@ -119,10 +119,11 @@ static void roll_back(struct creation *c, bool answered)
 	cor_shim_end(t, INT64_C(5) * 1000000000);
 	if (!answered)
 		(void)cor_task_clean_up(t->id, t->bundle_fd);
+	/* While the name is still ours: the next creator's log lies in the same place. */
+	discard_log(c);
 	(void)cor_bundle_remove(c->e, t->id, t->bundle_fd, NULL);
 	cor_bundle_unlock(t->bundle_fd);
 	cor_task_forget(c->e, t);
-	discard_log(c);
 }
 
 /* ---- the operation ------------------------------------------------------------------------------------------- */
@@ -137,7 +138,7 @@ static int prepare(struct creation *c, struct cor_error *err)
 		r = r < 0 ? r : 0;
 	}
 	if (r == 0)
-		r = cor_task_stdio_make(c->e, c->req->id, &c->req->stdio, &c->stdio, &c->made_log, err);
+		r = cor_task_stdio_make(c->e, c->req->id, &c->req->stdio, &c->stdio, err);
 	return r;
 }
 
@@ -175,11 +176,14 @@ static int launch(struct creation *c, pid_t *ret_pid, int *ret_console, struct c
 {
 	_cleanup_close_ int listen_fd = -1;
 	int r = take_bundle(c, &listen_fd, err);
-	if (r < 0) {
-		discard_log(c);
+	if (r < 0)
 		return r;
+	if (c->req->stdio.kind == COR_STDIO_LOG) {
+		r = cor_task_log_make(c->e, c->req->id, err);
+		c->made_log = r > 0;
 	}
-	r = cor_shim_spawn(c->e, c->t, listen_fd, &c->conn, err);
+	if (r >= 0)
+		r = cor_shim_spawn(c->e, c->t, listen_fd, &c->conn, err);
 	/* From here on it is the shim alone that listens: its end is seen by everybody. */
 	listen_fd = cor_close(listen_fd);
 	if (r == 0)

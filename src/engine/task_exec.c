@@ -66,9 +66,16 @@ int cor_task_exec_op(struct cor_services *s, const struct cor_exec *req, struct 
 	Google__Protobuf__Any spec = GOOGLE__PROTOBUF__ANY__INIT;
 	int r = cor_identifier_validate("process.ID", req->exec_id, err);
 	if (r == 0)
-		r = cor_task_stdio_make(e, req->id, &req->stdio, &stdio, NULL, err);
+		r = cor_task_stdio_make(e, req->id, &req->stdio, &stdio, err);
 	if (r < 0)
 		return r;
+	if (req->stdio.kind == COR_STDIO_LOG) {
+		r = cor_task_log_make(e, req->id, err);
+		if (r < 0) {
+			cor_task_stdio_done(&stdio);
+			return r;
+		}
+	}
 	m.id = cor_task_text(req->id);
 	m.exec_id = cor_task_text(req->exec_id);
 	m.terminal = stdio.terminal;

@@ -5,11 +5,12 @@
  *
  *   bundle                              | means
  *   ------------------------------------+------------------------------------------------------------------------------
- *   .<id>.<random>                      | being set up by a process that holds its lock; rubbish without one
+ *   .<id>.<random>, .<id>.<random>.gone | being set up, being removed, by a process that holds its lock; rubbish without one
  *   <id>, shim.sock takes connections   | the shim is alive: it knows
  *   <id>, refused, locked               | being created, or being buried, by the holder of the lock
  *   <id>, refused, file "exited"        | the shim died, the container was killed after it: STOPPED, 137 (cor_task_bury)
  *   <id>, refused, nothing of that      | the shim died and nobody has noticed yet
+ *   <id> without config.json, shim.sock | not ours: no task, and left alone
  *
  * Invariants:
  *  1. The lock of a bundle is flock on the directory. A bundle gets its name while its creator holds the lock and its
@@ -119,9 +120,10 @@ struct cor_task_stdio {
 	size_t nfds;
 };
 void cor_task_stdio_done(struct cor_task_stdio *t);
-/* Makes the log directory where output goes to the log; *ret_made_log (may be NULL): it was not there before. */
 int cor_task_stdio_make(struct cor_engine *e, const char *id, const struct cor_stdio *stdio,
-			struct cor_task_stdio *ret, bool *ret_made_log, struct cor_error *err);
+			struct cor_task_stdio *ret, struct cor_error *err);
+/* <root>/logs/<ns>/<id>, made when missing. 1: it was; 0; -errno. Who creates a task does it when the bundle is his. */
+int cor_task_log_make(struct cor_engine *e, const char *id, struct cor_error *err);
 /* Initial size of a terminal that the client does not hold itself; failure does not matter. */
 void cor_task_initial_size(struct cor_services *s, const char *id, const char *exec_id,
 			   const struct cor_stdio *stdio);
@@ -146,8 +148,10 @@ int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret);
  * Returns the descriptor of the locked directory. */
 int cor_bundle_make(struct cor_engine *e, const char *id, const char *spec, int *ret_listen,
 		    struct cor_error *err);
+/* Does it have the marks of a bundle of ours? What has not is no task, and nobody here touches it. */
+bool cor_bundle_is_task(int bundle_fd);
 /* Waits for the lock of a bundle. -ENOENT (no error text) when the bundle was removed meanwhile. */
-int cor_bundle_lock(int bundle_fd);
+int cor_bundle_lock(struct cor_engine *e, const char *id, int bundle_fd);
 void cor_bundle_unlock(int bundle_fd);
 /* Unmounts what the shim left mounted and removes the directory, whose lock the caller holds. */
 int cor_bundle_remove(struct cor_engine *e, const char *id, int bundle_fd, struct cor_error *err);
@@ -174,7 +178,8 @@ bool cor_process_gone(int pidfd, int64_t limit_ns);
  * COR_TASK_DEAD with *ret; NOT_FOUND when it never was a task (then nothing of it is left). */
 int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct cor_task_exit *ret,
 		  struct cor_error *err);
-/* Kills whatever runs in the container and has the runtime forget it. True when the runtime had known it. */
+/* Kills whatever runs in the container, if one was made, and has the runtime forget it. True when the runtime had known
+ * it. */
 bool cor_task_clean_up(const char *id, int bundle_fd);
 
 /* ---- shim_cgroup.c ---- */

@@ -63,7 +63,7 @@ static int remove_bundle(struct cor_engine *e, const char *id, bool with_shim, s
 		shut_down(t);
 	/* Under the lock, so that the name is this bundle's: somebody who found the shim gone may be faster, and the next
 	 * creator too. */
-	r = cor_bundle_lock(t->bundle_fd);
+	r = cor_bundle_lock(e, id, t->bundle_fd);
 	if (r == 0)
 		r = cor_bundle_remove(e, id, t->bundle_fd, err);
 	else

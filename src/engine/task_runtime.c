@@ -94,7 +94,7 @@ static int fill(struct cor_engine *e, const Containerd__Runc__V1__Options *given
 	if (given->root[0] && given->root[0] != '/')
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "root of the OCI runtime \"%s\": not an absolute path", given->root);
-	r->root = given->root[0] ? strdup(given->root) : cor_asprintf("%s/runc", e->state);
+	r->root = given->root[0] ? strdup(given->root) : cor_asprintf("%s/" COR_RUNTIME_DIR, e->state);
 	if (!r->root)
 		return cor_error_oom(err);
 	/* A copy that borrows: all but these three goes on as it is. */

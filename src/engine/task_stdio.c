@@ -12,8 +12,7 @@ void cor_task_stdio_done(struct cor_task_stdio *t)
 	t->text = NULL;
 }
 
-/* <root>/logs/<ns>/<id>, made when missing. */
-static int make_log_dir(struct cor_engine *e, const char *id, bool *ret_made, struct cor_error *err)
+int cor_task_log_make(struct cor_engine *e, const char *id, struct cor_error *err)
 {
 	_cleanup_close_ int logs = cor_open_or_mkdir_at(e->root_fd, "logs", 0700, err);
 	if (logs < 0)
@@ -24,17 +23,11 @@ static int make_log_dir(struct cor_engine *e, const char *id, bool *ret_made, st
 	bool made = mkdirat(ns, id, 0700) == 0;
 	if (!made && errno != EEXIST)
 		return cor_error_errno(err, errno, "make log directory of %s", id);
-	if (ret_made)
-		*ret_made = made;
-	return 0;
+	return made;
 }
 
-static int to_log(struct cor_engine *e, const char *id, struct cor_task_stdio *t, bool *ret_made,
-		  struct cor_error *err)
+static int to_log(struct cor_engine *e, const char *id, struct cor_task_stdio *t, struct cor_error *err)
 {
-	int r = make_log_dir(e, id, ret_made, err);
-	if (r < 0)
-		return r;
 	t->text = cor_asprintf("log://%s/logs/%s/%s", e->root, e->ns, id);
 	if (!t->text)
 		return cor_error_oom(err);
@@ -62,7 +55,7 @@ static void inherit(const struct cor_stdio *stdio, struct cor_task_stdio *t)
 }
 
 int cor_task_stdio_make(struct cor_engine *e, const char *id, const struct cor_stdio *stdio,
-			struct cor_task_stdio *ret, bool *ret_made_log, struct cor_error *err)
+			struct cor_task_stdio *ret, struct cor_error *err)
 {
 	struct cor_task_stdio t = {.terminal = stdio->terminal, .in = "", .out = "", .err = ""};
 	int r = 0;
@@ -73,7 +66,7 @@ int cor_task_stdio_make(struct cor_engine *e, const char *id, const struct cor_s
 		inherit(stdio, &t);
 		break;
 	case COR_STDIO_LOG:
-		r = to_log(e, id, &t, ret_made_log, err);
+		r = to_log(e, id, &t, err);
 		break;
 	case COR_STDIO_URI:
 		t.out = stdio->uri ? stdio->uri : "";

@@ -13,7 +13,7 @@
  * (The two-step `start` / `delete` protocol for containerd itself comes with a later issue.)
  *
  * DIR/runtime (before the runtime is called): the runtime's program and its --root, absolute, one per line; for who cleans up
- * after a shim that was killed. --root is options.root/NS, or <state>/runc/NS.
+ * after a shim that was killed. --root is options.root/NS, or <state>/.runc/NS.
  *
  * stdio strings in CreateTaskRequest / ExecProcessRequest:
  *     ""                 /dev/null

@@ -224,7 +224,7 @@ rig_state() {
 	echo "sockets:"
 	grep -F "$CORACLE_STATE" /proc/net/unix | awk '{ print $NF }' | sort
 	echo "state:"
-	find "$CORACLE_STATE" -mindepth 2 2>/dev/null | grep -vE "^$CORACLE_STATE/(locks|runc/[^/]*$)" | sort
+	find "$CORACLE_STATE" -mindepth 2 2>/dev/null | grep -vE "^$CORACLE_STATE/(locks|\.runc/[^/]*$)" | sort
 	echo "store:"
 	find "$CORACLE_ROOT" -mindepth 1 -maxdepth 4 2>/dev/null |
 		grep -vE "^$CORACLE_ROOT/(metadata\.db.*|reserve|native(/snapshots)?|locks(/.*)?|.*\.lock|logs(/$NS)?)$" | sort

@@ -98,7 +98,7 @@ void assert_nothing_left(struct rig *r)
 				fail_msg("left in the state directory: %s", e->d_name);
 		closedir(d);
 	}
-	_cleanup_close_ int runtime = openat(r->fd, "state/runc/" NS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int runtime = openat(r->fd, "state/.runc/" NS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (runtime >= 0) {
 		DIR *d = fdopendir(fcntl(runtime, F_DUPFD_CLOEXEC, 3));
 		for (struct dirent *e; (e = readdir(d));)

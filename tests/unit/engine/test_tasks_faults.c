@@ -124,10 +124,13 @@ static void killed_creators_are_cleaned_up_after(void **state)
 	_cleanup_close_ int sock = cor_unix_listen(bundle, COR_SHIM_SOCKET, NULL);
 	assert_true(sock >= 0);
 	sock = cor_close(sock); /* its socket is there, and refuses */
+	OK(r, cor_write_file_at(bundle, "config.json", "{}", 2, 0600, false, &r->err));
 	assert_int_equal(r->s->tasks->state(r->s, "c1", NULL, NULL, &r->err), -ENOENT);
 	assert_nothing_left(r);
 	bundle = cor_close(bundle);
 	bundle = cor_mkdir_p_in_root(r->fd, "state/" NS "/c1", 0700);
+	cor_close(cor_unix_listen(bundle, COR_SHIM_SOCKET, NULL));
+	OK(r, cor_write_file_at(bundle, "config.json", "{}", 2, 0600, false, &r->err));
 	OK(r, create(r, no_io, true, NULL));
 	assert_int_equal(wait_exit(r, NULL), 0);
 }
