@@ -25,7 +25,7 @@ struct cor_engine_tasks; /* engine/task.c's own */
 #define COR_ENGINE_BACKENDS_MAX 4
 /* In <state>: the OCI runtime's own state. No namespace can have the name, and it marks the directory as ours (as the
  * database does <root>). */
-#define COR_RUNTIME_DIR ".runc"
+#define COR_RUNTIME_DIR         ".runc"
 
 struct cor_engine {
 	struct cor_services services;
