@@ -39,7 +39,8 @@ rig_up() {
 	}
 	PATH=$dirs$PATH
 	CORACLE=$(command -v coracle)
-	export RIG CORACLE_ROOT CORACLE_STATE CONTAINERD_NAMESPACE NS PATH CORACLE
+	TMUX_TMPDIR=$RIG
+	export RIG CORACLE_ROOT CORACLE_STATE CONTAINERD_NAMESPACE NS PATH CORACLE TMUX_TMPDIR
 	unset CONTAINERD_SNAPSHOTTER CONTAINERD_ADDRESS SOURCE_DATE_EPOCH
 	"$TOP/tools/hybrid-cgroups" up >/dev/null
 	[ "${1:-}" = noimage ] || {
@@ -269,7 +270,7 @@ tmux_start() {
 }
 
 tmux_do() {
-	tmux -L "$NS-$BATS_TEST_NUMBER-${TMUX_COUNT:-0}" "$@"
+	tmux -L "t$BATS_TEST_NUMBER-${TMUX_COUNT:-0}" "$@"
 }
 
 tmux_screen() {
