@@ -7,7 +7,7 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WIDTH, LABEL, BAR_END, ROW, TITLE = 760, 250, 600, 24, 46
+WIDTH, LABEL, BAR_END, ROW, TITLE = 800, 290, 640, 24, 46
 OURS, THEIRS, TEXT, FAINT = "#0b6e99", "#b8c4cc", "#1f2a30", "#6b7a83"
 
 

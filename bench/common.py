@@ -190,7 +190,8 @@ class Bench:
             return [self.crun, "--root", self.path("run", "crun"), "run", "--bundle", bundle, name], self.env
 
         def ctr(name):
-            return self.ctr("run", "--rm", "--runc-binary", self.crun, "--runc-root", self.path("run", "ctr-runc"), IMAGE, name, "/bin/true"), self.env
+            runtime = ["--runc-binary", self.crun, "--runc-root", self.path("run", "ctr-runc")]
+            return self.ctr("run", "--rm", *runtime, IMAGE, name, "/bin/true"), self.env
 
         ways = {"coracle": coracle, "crun": crun}
         if self.want_containerd:
