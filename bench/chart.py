@@ -29,9 +29,11 @@ def panel(result, y):
         out.append(f'<path d="M{low:.1f} {y + 11}H{high:.1f}M{low:.1f} {y + 8}v6M{high:.1f} {y + 8}v6" stroke="{TEXT}" fill="none"/>')
         out.append(text(max(LABEL + length, high) + 8, y + 15, f"{s['median']:.{digits}f}{unit}"))
         y += ROW
-    notes = "; ".join(f"{label}: {s['median']:.2f} (limit {limit:g})" for label, s, limit in result["targets"])
-    out.append(text(16, y + 13, notes, 11, FAINT))
-    return out, y + 28
+    notes = [f"{label}: {s['median']:.2f} (limit {limit:g})" for label, s, limit in result["targets"]]
+    for first in range(0, len(notes), 2):
+        out.append(text(16, y + 13, "; ".join(notes[first:first + 2]), 11, FAINT))
+        y += 16
+    return out, y + 12
 
 
 def main():
