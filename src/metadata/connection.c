@@ -26,7 +26,7 @@
 #define COPY_LIMIT_NS (10 * INT64_C(1000000))
 
 /* Someone else holds the lock: transactions are short, so look again soon; in steps that grow to 1 ms. */
-static int wait_busy(void *data, int count)
+int meta_wait_busy(void *data, int count)
 {
 	const struct cor_meta *m = data;
 	static __thread int64_t since;
@@ -66,7 +66,7 @@ static int configure(struct cor_meta *m, struct cor_error *err)
 {
 	int yes = 1;
 	(void)sqlite3_extended_result_codes(m->db, 1);
-	(void)sqlite3_busy_handler(m->db, wait_busy, m);
+	(void)sqlite3_busy_handler(m->db, meta_wait_busy, m);
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_db_config(m->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	/* Our schema has tables and indexes only; a file that has more is not ours. */

@@ -40,6 +40,8 @@ struct cor_meta {
 };
 
 /* Sets err from an SQLite result code; returns -errno. */
+/* The busy handler: sleeps a little, and says whether it is worth another try (data: struct cor_meta). */
+int meta_wait_busy(void *data, int count);
 int meta_error(struct cor_meta *m, int rc, struct cor_error *err);
 
 int meta_prepare(struct cor_meta *m, const char *sql, sqlite3_stmt **ret, struct cor_error *err);

@@ -64,7 +64,12 @@ static int run_steps(struct cor_meta *m, struct cor_error *err)
 int meta_schema(struct cor_meta *m, struct cor_error *err)
 {
 	/* In the file's header: said once in its life. */
-	int rc = sqlite3_exec(m->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+	int rc, tries = 0;
+	/* Two that do it at once have both read the header and both want to write it: SQLite lets one of them fail at once
+	 * rather than wait. */
+	do
+		rc = sqlite3_exec(m->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+	while ((rc & 0xff) == SQLITE_BUSY && meta_wait_busy(m, tries++));
 	if (rc != SQLITE_OK)
 		return meta_error(m, rc, err);
 	int r = cor_meta_begin(m, true, err);
