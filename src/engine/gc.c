@@ -213,9 +213,18 @@ int cor_engine_gc_note_unpinned(struct cor_engine *e, struct cor_meta *m, struct
 	return r < 0 ? r : 0;
 }
 
+static int ignore_task(const struct cor_task *task, void *data)
+{
+	return 0;
+}
+
 static int gc_run(struct cor_services *s, bool dry_run, cor_gc_fn fn, void *data, struct cor_error *err)
 {
-	return cor_engine_gc(cor_engine_of(s), dry_run, fn, data, err);
+	int r = cor_engine_gc(cor_engine_of(s), dry_run, fn, data, err);
+	/* A listing takes away what killed creations and removals of tasks have left in the state directory. */
+	if (r >= 0 && !dry_run)
+		(void)s->tasks->walk(s, ignore_task, NULL, NULL);
+	return r;
 }
 
 const struct cor_gc_ops cor_engine_gc_ops = {.run = gc_run, .why = gc_why};
