@@ -17,7 +17,7 @@ struct cor_container_flags {
 	const char *snapshotter, *runtime, *runc_binary, *runc_root;
 	char **snapshotter_labels;
 	/* `run` only */
-	bool rm, detach, null_io, no_pivot;
+	bool rm, detach, null_io, no_pivot, privileged_without_host_devices;
 	const char *pid_file, *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
 	double cpus;
 	bool cpus_set;

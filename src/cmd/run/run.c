@@ -30,6 +30,8 @@ static const struct cor_option run_only[] = {
 		.metavar = "N"),
 	COR_OPT(F, COR_OPT_STRING, rlimit_nofile, "rlimit-nofile", NULL,
 		"set RLIMIT_NOFILE (format: <soft>[:<hard>])", .metavar = "SOFT[:HARD]"),
+	COR_OPT(F, COR_OPT_BOOL, privileged_without_host_devices, "privileged-without-host-devices", NULL,
+		"don't pass all host devices to privileged container"),
 	COR_OPT_END,
 };
 static const struct cor_option *const more[] = {cor_container_options, NULL};
@@ -84,6 +86,7 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 				     (long long)f->cpu_shares);
 	o.create.spec.cgroup = f->cgroup;
 	o.create.spec.rlimit_nofile = f->rlimit_nofile;
+	o.create.spec.privileged_without_host_devices = f->privileged_without_host_devices;
 	o.create.spec.cpus = f->cpus;
 	o.create.spec.cpus_set = f->cpus_set;
 	o.create.spec.cpu_shares = (uint64_t)f->cpu_shares;
