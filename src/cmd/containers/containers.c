@@ -175,7 +175,9 @@ static int run_info(struct cor_context *ctx, const void *options, int argc, char
 	_cleanup_json_ json_t *spec = NULL, *all = NULL;
 	if (argc < 1)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "container id must be provided");
-	int r = cor_context_services(ctx, &s, err);
+	int r = cor_context_check_args(ctx, argc, 1, 1, err);
+	if (r >= 0)
+		r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
 		r = s->containers->get(s, args[0], &c, err);
 	if (r < 0)

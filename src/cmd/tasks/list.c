@@ -38,7 +38,9 @@ static int run_list(struct cor_context *ctx, const void *options, int argc, char
 	const struct list_flags *f = options;
 	struct cor_services *s;
 	struct listing l = {.table = COR_TABLE(4, 4), .out = f->quiet ? ctx->out : NULL};
-	int r = cor_context_services(ctx, &s, err);
+	int r = cor_context_check_args(ctx, argc, 0, 0, err);
+	if (r >= 0)
+		r = cor_context_services(ctx, &s, err);
 	if (r < 0)
 		return r;
 	if (!f->quiet)
@@ -67,7 +69,9 @@ static int run_ps(struct cor_context *ctx, const void *options, int argc, char *
 	size_t n = 0;
 	if (argc < 1)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "container id must be provided");
-	int r = cor_context_services(ctx, &s, err);
+	int r = cor_context_check_args(ctx, argc, 1, 1, err);
+	if (r >= 0)
+		r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
 		r = s->tasks->pids(s, args[0], &pids, &n, err);
 	if (r < 0)
