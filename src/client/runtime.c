@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options of the runtime: containerd.runc.v1.Options, and for runc's runtime alone. */
+/*
+ * Options of the runtime, by ctr's rule: containerd.runc.v1.Options for runc's runtime, always, and for it alone, because
+ * other shims fail on them; runtimeoptions.v1.Options with the path of their configuration for the others.
+ */
 #include "client/runtime.h"
 
 #include "rpc/shim_api.h"
+#include "rpc/wire.h"
 #include "runc_options.pb-c.h"
 
-int cor_runtime_options(const struct cor_create_options *o, struct cor_any *ret, struct cor_error *err)
+/* runtimeoptions.v1.Options (containerd api/types/runtimeoptions/v1/api.proto): field 2, config_path. */
+#define OPTIONS_TYPE      "runtimeoptions.v1.Options"
+#define CONFIG_PATH_FIELD 2
+
+static int check_runc(const struct cor_create_options *o, struct cor_error *err)
 {
-	const char *runtime = o->runtime ? o->runtime : COR_RUNTIME_DEFAULT;
-	bool given = !cor_empty(o->runc_binary) || !cor_empty(o->runc_root) || o->runc_systemd_cgroup;
-	if (!given)
-		return 0;
-	if (!streq(runtime, COR_RUNTIME_DEFAULT))
-		return cor_error_set(
-			err, COR_INVALID_ARGUMENT,
-			"specifying runc-binary and runc-systemd-cgroup is only supported for \"%s\" runtime",
-			COR_RUNTIME_DEFAULT);
+	if (!cor_empty(o->runtime_config_path))
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "specifying runtime-config-path is not supported for \"%s\" runtime",
+				     COR_RUNTIME_DEFAULT);
+	if (o->runc_systemd_cgroup && cor_empty(o->spec.cgroup))
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "option --runc-systemd-cgroup requires --cgroup to be set, e.g. "
+				     "\"machine.slice:foo:deadbeef\"");
+	return 0;
+}
+
+static int runc_options(const struct cor_create_options *o, struct cor_any *ret, struct cor_error *err)
+{
 	/* protobuf-c's strings are not const; the message only borrows them. */
 	Containerd__Runc__V1__Options m = CONTAINERD__RUNC__V1__OPTIONS__INIT;
 	_cleanup_free_ char *binary = strdup(o->runc_binary ? o->runc_binary : "");
@@ -31,4 +43,33 @@ int cor_runtime_options(const struct cor_create_options *o, struct cor_any *ret,
 		return cor_error_oom(err);
 	(void)containerd__runc__v1__options__pack(&m, data);
 	return cor_any_set(ret, COR_RUNC_OPTIONS_TYPE, data, n) < 0 ? cor_error_oom(err) : 0;
+}
+
+static int config_path(const struct cor_create_options *o, struct cor_any *ret, struct cor_error *err)
+{
+	_cleanup_buf_ struct cor_buf b = {0};
+	cor_wire_put_string(&b, CONFIG_PATH_FIELD, o->runtime_config_path);
+	if (b.failed || cor_any_set(ret, OPTIONS_TYPE, b.data, b.len) < 0)
+		return cor_error_oom(err);
+	return 0;
+}
+
+int cor_runtime_options(const struct cor_create_options *o, struct cor_any *ret, struct cor_error *err)
+{
+	const char *runtime = o->runtime ? o->runtime : COR_RUNTIME_DEFAULT;
+	bool runc_only = !cor_empty(o->runc_binary) || !cor_empty(o->runc_root) || o->runc_systemd_cgroup;
+	if (cor_empty(runtime))
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "create container failed validation: container.Runtime.Name must be "
+				     "set: invalid argument");
+	if (streq(runtime, COR_RUNTIME_DEFAULT)) {
+		int r = check_runc(o, err);
+		return r < 0 ? r : runc_options(o, ret, err);
+	}
+	if (runc_only)
+		return cor_error_set(
+			err, COR_INVALID_ARGUMENT,
+			"specifying runc-binary and runc-systemd-cgroup is only supported for \"%s\" runtime",
+			COR_RUNTIME_DEFAULT);
+	return cor_empty(o->runtime_config_path) ? 0 : config_path(o, ret, err);
 }

@@ -7,7 +7,8 @@
 
 #define COR_RUNTIME_DEFAULT "io.containerd.runc.v2"
 
-/* runc's options from the flags, or absent when none was given. INVALID_ARGUMENT where they go to another runtime. */
+/* The runtime's options from the flags: runc's own for the default runtime (there even when none was given, as ctr has it);
+ * the path of its configuration, or nothing, for another. INVALID_ARGUMENT where a flag goes to the wrong one. */
 int cor_runtime_options(const struct cor_create_options *o, struct cor_any *ret, struct cor_error *err);
 
 #endif

@@ -131,15 +131,29 @@ static const struct cor_option info_options[] = {
 	COR_OPT_END,
 };
 
+/* Bytes as Go's JSON has them: base64. */
+static char *base64(const unsigned char *p, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	_cleanup_buf_ struct cor_buf b = {0};
+	for (size_t i = 0; i < n; i += 3) {
+		unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
+			     (i + 2 < n ? p[i + 2] : 0);
+		for (size_t k = 0; k < 4; k++)
+			cor_buf_char(&b, i + k > n ? '=' : digits[v >> (18 - 6 * k) & 63]);
+	}
+	return cor_buf_take(&b);
+}
+
 static json_t *any_json(const struct cor_any *a)
 {
 	if (!a->type_url)
 		return json_null();
-	/* Binary options as base64 would need a decoder to read: bytes as hex, which `xxd -r -p` takes back. */
-	_cleanup_buf_ struct cor_buf hex = {0};
-	for (size_t i = 0; i < a->len; i++)
-		(void)cor_buf_printf(&hex, "%02x", ((const unsigned char *)a->value)[i]);
-	return json_pack("{s:s, s:s}", "type_url", a->type_url, "value_hex", hex.data ? hex.data : "");
+	_cleanup_free_ char *value = base64(a->value, a->len);
+	if (!value)
+		return NULL;
+	return *value ? json_pack("{s:s, s:s}", "type_url", a->type_url, "value", value)
+		      : json_pack("{s:s}", "type_url", a->type_url);
 }
 
 static json_t *extensions_json(const struct cor_map *m)

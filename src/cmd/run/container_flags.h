@@ -14,7 +14,8 @@ struct cor_container_flags {
 	uint64_t memory_limit, cpu_period;
 	bool memory_limit_set;
 	int64_t cpu_quota;
-	const char *snapshotter, *runtime, *runc_binary, *runc_root;
+	const char *snapshotter, *runtime, *runtime_config_path, *runc_binary, *runc_root;
+	bool runc_systemd_cgroup;
 	char **snapshotter_labels;
 	/* `run` only */
 	bool rm, detach, null_io, no_pivot, privileged_without_host_devices;
