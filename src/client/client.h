@@ -91,6 +91,9 @@ struct cor_run_options {
 	struct cor_create_options create;
 	struct cor_task_options task;
 	bool rm;
+	/* Called with the new record before there is a task; may be NULL. A failure fails the run. */
+	int (*created)(const struct cor_container *c, void *data, struct cor_error *err);
+	void *created_data;
 };
 /* All of `run`. A failure leaves nothing behind. */
 int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,

@@ -213,7 +213,9 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	task.ephemeral = o->rm;
 	int r = cor_create_container(s, &create, &c, err);
 	if (r >= 0) {
-		r = cor_run_task(s, &c, &task, ret_status, err);
+		r = o->created ? o->created(&c, o->created_data, err) : 0;
+		if (r >= 0)
+			r = cor_run_task(s, &c, &task, ret_status, err);
 		if (r < 0)
 			undo(s, c.id, false);
 		else if (o->rm)

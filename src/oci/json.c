@@ -32,9 +32,14 @@ char *cor_json_dump(const json_t *j)
 	return json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
+char *cor_json_dump_indented(const json_t *j, unsigned blanks)
+{
+	return json_dumps(j, JSON_INDENT(blanks) | JSON_ENCODE_ANY);
+}
+
 char *cor_json_dump_pretty(const json_t *j)
 {
-	return json_dumps(j, JSON_INDENT(4) | JSON_ENCODE_ANY);
+	return cor_json_dump_indented(j, 4);
 }
 
 static const json_t *member(const json_t *obj, const char *key)

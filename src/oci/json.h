@@ -24,6 +24,7 @@ int cor_json_parse(const char *text, size_t len, const char *what, json_t **ret,
 char *cor_json_dump(const json_t *j);
 /* Indented by 4 blanks, as ctr prints. */
 char *cor_json_dump_pretty(const json_t *j);
+char *cor_json_dump_indented(const json_t *j, unsigned blanks);
 
 /* Members: absent gives the default (NULL / 0 / false); the wrong type is INVALID_ARGUMENT ("<key>: expected string"). */
 int cor_json_get_str(const json_t *obj, const char *key, const char **ret, struct cor_error *err);

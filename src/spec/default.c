@@ -2,7 +2,8 @@
 /*
  * The spec that every image run starts from: containerd's default for Linux (pkg/oci/spec.go, 2.3), which differs
  * from runc's own `runc spec` in its capabilities, in a /run tmpfs, and in having neither a cgroup mount nor a cgroup
- * namespace. `coracle oci spec` prints it as it is.
+ * namespace. `coracle oci spec` prints it as it is, and what there is for
+ * other systems.
  */
 #include "base/path.h"
 #include "spec/internal.h"
@@ -94,41 +95,55 @@ static json_t *make_process(void)
 			 "RLIMIT_NOFILE", "hard", 1024, "soft", 1024, "noNewPrivileges", 1);
 }
 
-static json_t *make_linux(void)
+/* Consumes cgroups_path. */
+static json_t *make_linux(json_t *cgroups_path)
 {
-	return json_pack("{s:{s:[{s:b, s:s}]}, s:o, s:o, s:o}", "resources", "devices", "allow", 0, "access",
-			 "rwm", "namespaces", make_namespaces(), "maskedPaths", strings(masked_paths),
-			 "readonlyPaths", strings(readonly_paths));
+	return json_pack("{s:{s:[{s:b, s:s}]}, s:o, s:o, s:o, s:o}", "resources", "devices", "allow", 0,
+			 "access", "rwm", "cgroupsPath", cgroups_path, "namespaces", make_namespaces(),
+			 "maskedPaths", strings(masked_paths), "readonlyPaths", strings(readonly_paths));
 }
 
 /* /<namespace>/<id>, cleaned as Go's path.Join does. */
-static int put_cgroups_path(json_t *spec, const char *ns, const char *id, struct cor_error *err)
+static int make_cgroups_path(const char *ns, const char *id, json_t **ret, struct cor_error *err)
 {
 	_cleanup_free_ char *joined = cor_asprintf("/%s/%s", ns ? ns : "", id ? id : "");
 	_cleanup_free_ char *path = joined ? cor_path_clean(joined) : NULL;
-	json_t *lnx;
-	int r = cor_spec_linux(spec, &lnx, err);
 
-	if (r < 0)
-		return r;
-	if (!path)
-		return cor_error_oom(err);
-	return cor_spec_put_string(lnx, "cgroupsPath", path, err);
+	return path ? cor_spec_string("cgroupsPath", path, ret, err) : cor_error_oom(err);
 }
 
 int cor_spec_default(const char *ns, const char *id, json_t **ret, struct cor_error *err)
 {
-	_cleanup_json_ json_t *spec = NULL;
-	int r;
+	json_t *spec, *cgroups_path;
+	int r = make_cgroups_path(ns, id, &cgroups_path, err);
 
-	spec = json_pack("{s:s, s:o, s:{s:s}, s:o, s:o}", "ociVersion", COR_SPEC_VERSION, "process",
-			 make_process(), "root", "path", "rootfs", "mounts", make_mounts(), "linux",
-			 make_linux());
-	if (!spec)
-		return cor_error_oom(err);
-	r = put_cgroups_path(spec, ns, id, err);
 	if (r < 0)
 		return r;
-	*ret = TAKE_PTR(spec);
+	spec = json_pack("{s:s, s:o, s:{s:s}, s:o, s:o}", "ociVersion", COR_SPEC_VERSION, "process",
+			 make_process(), "root", "path", "rootfs", "mounts", make_mounts(), "linux",
+			 make_linux(cgroups_path));
+	if (!spec)
+		return cor_error_oom(err);
+	*ret = spec;
+	return 0;
+}
+
+/* Members as Go marshals the zero values of its structs. */
+int cor_spec_default_for(const char *os, const char *ns, const char *id, json_t **ret, struct cor_error *err)
+{
+	json_t *spec;
+
+	if (streq(os, "windows"))
+		spec = json_pack("{s:s, s:{s:{s:i, s:i}, s:s}, s:{s:s}, s:{s:n}}", "ociVersion",
+				 COR_SPEC_VERSION, "process", "user", "uid", 0, "gid", 0, "cwd", "C:\\",
+				 "root", "path", "", "windows", "layerFolders");
+	else if (streq(os, "darwin"))
+		spec = json_pack("{s:s, s:{s:{s:i, s:i}, s:s}, s:{s:s}}", "ociVersion", COR_SPEC_VERSION,
+				 "process", "user", "uid", 0, "gid", 0, "cwd", "/", "root", "path", "");
+	else
+		return cor_spec_default(ns, id, ret, err);
+	if (!spec)
+		return cor_error_oom(err);
+	*ret = spec;
 	return 0;
 }

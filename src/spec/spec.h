@@ -39,6 +39,9 @@ struct cor_spec_options {
 
 /* ctr's default spec for linux (oci.GenerateSpec). Caller json_decref's. */
 int cor_spec_default(const char *ns, const char *id, json_t **ret, struct cor_error *err);
+/* The same for the platforms that containerd knows a default for: windows and darwin have next to nothing in it, every other
+ * system is taken for linux. */
+int cor_spec_default_for(const char *os, const char *ns, const char *id, json_t **ret, struct cor_error *err);
 /* The whole of it. image NULL: no image config (--rootfs, --config). rootfs_fd: the mounted root file system for
  * passwd/group lookups, or -1 when no lookup can be needed (see cor_spec_needs_rootfs). */
 int cor_spec_build(const struct cor_spec_options *o, const struct cor_image_config *image, int rootfs_fd,

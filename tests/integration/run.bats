@@ -376,7 +376,7 @@ END
 }
 
 @test "--config: the spec from a file" {
-	coracle run --dump-config "$RIG/config.json" --rootfs "$RIG/rootfs" "$id" /bin/sh -c 'echo from config; exit 6'
+	coracle run --dump-config - --rootfs "$RIG/rootfs" "$id" /bin/sh -c 'echo from config; exit 6' >"$RIG/config.json"
 	jq -e .ociVersion "$RIG/config.json"
 	run coracle run --rm --config "$RIG/config.json" "$id"
 	assert_equal "$status" 6

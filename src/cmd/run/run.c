@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `run`: an image (or a root file system, or a spec) as a container. */
-#include "base/fd.h"
-#include "base/path.h"
 #include "cmd/commands.h"
 #include "cmd/context.h"
 #include "cmd/run/container_flags.h"
+#include "cmd/run/dump.h"
 
 typedef struct cor_container_flags F;
 
@@ -24,7 +23,7 @@ static const struct cor_option run_only[] = {
 	COR_OPT(F, COR_OPT_STRING, platform, "platform", NULL, "run image for specific platform",
 		.metavar = "PLATFORM"),
 	COR_OPT(F, COR_OPT_STRING, dump_config, "dump-config", NULL,
-		"write the OCI spec to a file (- for standard output) and do not run", .metavar = "FILE"),
+		"write the OCI spec to a file, then run; '-' prints it and does not run", .metavar = "FILE"),
 	COR_OPT_SET(F, COR_OPT_FLOAT, cpus, cpus_set, "cpus", NULL, "set the CFS cpu quota", .metavar = "N"),
 	COR_OPT(F, COR_OPT_INT, cpu_shares, "cpu-shares", NULL, "set the cpu shares", .def = "1024",
 		.metavar = "N"),
@@ -35,29 +34,6 @@ static const struct cor_option run_only[] = {
 	COR_OPT_END,
 };
 static const struct cor_option *const more[] = {cor_container_options, NULL};
-
-static int dump_config(struct cor_context *ctx, struct cor_services *s, const struct cor_create_options *o,
-		       const char *path, struct cor_error *err)
-{
-	_cleanup_json_ json_t *spec = NULL;
-	int r = cor_dump_spec(s, o, &spec, err);
-	if (r < 0)
-		return r;
-	_cleanup_free_ char *text = cor_json_dump_pretty(spec);
-	if (!text)
-		return cor_error_oom(err);
-	if (streq(path, "-")) {
-		fprintf(ctx->out, "%s\n", text);
-		return 0;
-	}
-	_cleanup_free_ char *abs = cor_path_abs(path);
-	_cleanup_free_ char *parent = abs ? cor_path_join(abs, "..") : NULL;
-	if (!parent)
-		return cor_error_oom(err);
-	_cleanup_close_ int dir = cor_open_dir(parent, err);
-	r = dir < 0 ? dir : cor_write_file_at(dir, cor_path_base(abs), text, strlen(text), 0644, false, err);
-	return r < 0 ? cor_error_wrap(err, r, "dump config") : 0;
-}
 
 static int run_run(struct cor_context *ctx, const void *options, int argc, char **args, struct cor_error *err)
 {
@@ -91,11 +67,17 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 	o.create.spec.cpus_set = f->cpus_set;
 	o.create.spec.cpu_shares = (uint64_t)f->cpu_shares;
 	o.create.spec.cpu_shares_set = true;
+	if (f->dump_config && !*f->dump_config)
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "file name is required with --dump-config");
 	r = cor_context_services(ctx, &s, err);
 	if (r < 0)
 		return r;
-	if (f->dump_config)
-		return dump_config(ctx, s, &o.create, f->dump_config, err);
+	if (f->dump_config && streq(f->dump_config, "-"))
+		return cor_run_print_spec(ctx, s, &o.create, err);
+	if (f->dump_config) {
+		o.created = cor_run_write_spec;
+		o.created_data = (void *)(uintptr_t)f->dump_config;
+	}
 	uint32_t status = 0;
 	r = cor_run(s, &o, &status, err);
 	return r < 0 ? r : (int)status;
