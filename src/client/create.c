@@ -159,6 +159,8 @@ static int prepare(struct builder *b, const char *key, bool view, json_t **ret, 
 	if (r >= 0)
 		r = cor_container_labels(b->have_image ? &b->image : NULL, b->o->spec.labels, &b->labels,
 					 err);
+	if (r >= 0 && !view)
+		r = cor_spec_prepare_host(&b->o->spec, err);
 	if (r >= 0)
 		r = b->s->leases->begin(b->s, err);
 	if (r < 0)

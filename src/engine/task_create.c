@@ -19,7 +19,14 @@ struct creation {
 	bool made_log;
 	struct cor_engine_task *t;
 	struct cor_task_conn *conn;
+	int64_t burst; /* microseconds; 0: none */
 };
+
+/* A CPU burst is set between create and start. */
+static bool starts(const struct creation *c)
+{
+	return c->req->start && c->burst == 0;
+}
 
 /* ---- the request --------------------------------------------------------------------------------------------- */
 
@@ -64,8 +71,8 @@ static int send_create(struct creation *c, const char *bundle, struct mount_mess
 	options.value = (ProtobufCBinaryData){c->runtime.options_len, c->runtime.options};
 	m.options = &options;
 	struct cor_ttrpc_call call = {
-		.service = req->start ? COR_SHIM_SERVICE : COR_TASK_SERVICE,
-		.method = req->start ? "Run" : "Create",
+		.service = starts(c) ? COR_SHIM_SERVICE : COR_TASK_SERVICE,
+		.method = starts(c) ? "Run" : "Create",
 		.request = &m.base,
 		.response_type = &containerd__task__v2__create_task_response__descriptor,
 		.timeout_ns = cor_task_timeout(c->e, COR_TASK_SLOW_NS),
@@ -108,6 +115,14 @@ static void discard_log(struct creation *c)
 		cor_engine_task_forget(c->e, c->req->id);
 }
 
+/* A runtime that could not set a limit (crun 1.8) leaves the cgroups that it had made. Only empty ones go. */
+static void remove_cgroups(int bundle_fd)
+{
+	_cleanup_free_ char *path = cor_cgroup_path(bundle_fd);
+	if (path)
+		cor_cgroup_remove(path);
+}
+
 /* answered: the shim said no, and has cleaned up; it ends with its last connection. Else it is stopped, and what it had
  * made is cleaned up here. */
 static void roll_back(struct creation *c, bool answered)
@@ -117,7 +132,9 @@ static void roll_back(struct creation *c, bool answered)
 		cor_shim_kill(t);
 	c->conn = cor_task_conn_free(c->conn);
 	cor_shim_end(t, INT64_C(5) * 1000000000);
-	if (!answered)
+	if (answered)
+		remove_cgroups(t->bundle_fd);
+	else
 		(void)cor_task_clean_up(t->id, t->bundle_fd);
 	/* While the name is still ours: the next creator's log lies in the same place. */
 	discard_log(c);
@@ -188,15 +205,20 @@ static int launch(struct creation *c, pid_t *ret_pid, int *ret_console, struct c
 	listen_fd = cor_close(listen_fd);
 	if (r == 0)
 		r = ask_shim(c, ret_pid, ret_console, err);
+	bool made = r == 0;
+	if (made)
+		r = cor_task_burst_apply(c->burst, *ret_pid, err);
 	if (r < 0)
-		roll_back(c, c->conn && !cor_ttrpc_client_broken(c->conn->client) && r != -ETIMEDOUT);
+		roll_back(c,
+			  !made && c->conn && !cor_ttrpc_client_broken(c->conn->client) && r != -ETIMEDOUT);
 	return r;
 }
 
 int cor_task_create_op(struct cor_services *s, const struct cor_task_create *req, pid_t *ret_pid,
 		       int *ret_console, struct cor_error *err)
 {
-	struct creation c = {.e = cor_engine_of(s), .req = req};
+	struct creation c = {
+		.e = cor_engine_of(s), .req = req, .burst = cor_task_burst(req->container->spec)};
 	pid_t pid = 0;
 	int console = -1;
 	int r = prepare(&c, err);
@@ -204,10 +226,12 @@ int cor_task_create_op(struct cor_services *s, const struct cor_task_create *req
 		r = launch(&c, &pid, &console, err);
 	cor_task_runtime_done(&c.runtime);
 	cor_task_stdio_done(&c.stdio);
-	if (r < 0)
+	if (r < 0) {
+		cor_close(console);
 		return r;
+	}
 	c.t->pid = pid;
-	c.t->started = req->start;
+	c.t->started = starts(&c);
 	cor_bundle_unlock(c.t->bundle_fd);
 	cor_task_release(c.t, c.conn);
 	cor_task_initial_size(s, req->id, NULL, &req->stdio);

@@ -189,6 +189,10 @@ void cor_cgroup_kill(const char *cgroups_path);
 void cor_cgroup_remove(const char *cgroups_path);
 /* linux.cgroupsPath of the bundle's spec, NULL when there is none or it is systemd's. Caller frees. */
 char *cor_cgroup_path(int bundle_fd);
+/* linux.resources.cpu.burst of a spec (JSON), 0: none; and writing it into the cgroup of a created container's init
+ * (task_burst.c). */
+int64_t cor_task_burst(const char *spec);
+int cor_task_burst_apply(int64_t burst, pid_t pid, struct cor_error *err);
 
 /* ---- the operations ---- */
 int cor_task_create_op(struct cor_services *s, const struct cor_task_create *req, pid_t *ret_pid,

@@ -251,6 +251,40 @@ static int check_members(const json_t *obj, const struct member *members, const 
 	return r;
 }
 
+/* As Go's types with "omitempty" take a document over: members of the table only, none that is null or empty. */
+static void prune(json_t *obj, const struct member *members)
+{
+	const char *key;
+	json_t *v, *e;
+	void *next;
+	size_t i;
+
+	json_object_foreach_safe(obj, next, key, v)
+	{
+		const struct member *m = members;
+
+		while (m->key && !streq(m->key, key))
+			m++;
+		if (!m->key || json_is_null(v) || (json_is_array(v) && json_array_size(v) == 0)) {
+			json_object_del(obj, key);
+		} else if (m->kind == OBJECT) {
+			prune(v, m->members);
+		} else if (m->kind == OBJECTS) {
+			json_array_foreach(v, i, e) prune(e, m->members);
+		}
+	}
+}
+
+int cor_spec_config_seccomp(json_t *profile, struct cor_error *err)
+{
+	int r = check_members(profile, seccomp, "", err);
+
+	if (r < 0)
+		return r;
+	prune(profile, seccomp);
+	return 0;
+}
+
 int cor_spec_config_parse(const char *text, size_t len, json_t **ret, struct cor_error *err)
 {
 	_cleanup_json_ json_t *spec = NULL;

@@ -146,15 +146,20 @@ char *cor_spec_quote(const char *s)
 	return cor_buf_take(&b);
 }
 
-int cor_spec_read_file(const char *path, char **ret, size_t *ret_len, struct cor_error *err)
+int cor_spec_read_file_max(const char *path, size_t max, char **ret, size_t *ret_len, struct cor_error *err)
 {
 	_cleanup_close_ int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	int r;
 
 	if (fd < 0)
 		return cor_error_errno(err, errno, "open %s", path);
-	r = cor_read_fd(fd, COR_SPEC_FILE_MAX, ret, ret_len, err);
+	r = cor_read_fd(fd, max, ret, ret_len, err);
 	if (r < 0)
 		return cor_error_wrap(err, r, "read %s", path);
 	return 0;
+}
+
+int cor_spec_read_file(const char *path, char **ret, size_t *ret_len, struct cor_error *err)
+{
+	return cor_spec_read_file_max(path, COR_SPEC_FILE_MAX, ret, ret_len, err);
 }

@@ -49,11 +49,15 @@ char *cor_spec_quote(const char *s);
 #define COR_SPEC_QUOTED(q) ((q) ? (q) : "?")
 /* The whole of a file that a flag names: "open <path>: no such file or directory". */
 int cor_spec_read_file(const char *path, char **ret, size_t *ret_len, struct cor_error *err);
+/* The same, of at most max bytes. */
+int cor_spec_read_file_max(const char *path, size_t max, char **ret, size_t *ret_len, struct cor_error *err);
 
 /* ---- config_file.c ---- */
 /* Parses and checks the shape of a runtime-spec document; members it does not know are kept. */
 int cor_spec_config_parse(const char *text, size_t len, json_t **ret, struct cor_error *err);
 int cor_spec_config_load(const char *path, json_t **ret, struct cor_error *err);
+/* Checks the shape of a "seccomp" object, and removes what the runtime spec does not have. */
+int cor_spec_config_seccomp(json_t *profile, struct cor_error *err);
 
 /* ---- env.c ---- */
 /* ctr's merge: each override replaces the default of the same name or is appended; one without "=" removes. */
@@ -98,6 +102,29 @@ int cor_spec_apply_cap_drop(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_check_privileged(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_privileged(struct cor_spec_build *b, struct cor_error *err);
 
+/* ---- seccomp.c, seccomp_default.c ---- */
+int cor_spec_check_seccomp(const struct cor_spec_options *o, struct cor_error *err);
+int cor_spec_apply_seccomp(struct cor_spec_build *b, struct cor_error *err);
+/* A profile from a file's bytes. */
+int cor_spec_seccomp_parse(const char *text, size_t len, json_t **ret, struct cor_error *err);
+/* The default profile for a bounding set (array of names, or NULL: empty) on this architecture. */
+int cor_spec_seccomp_default(const json_t *bounding, json_t **ret, struct cor_error *err);
+
+/* ---- apparmor.c ---- */
+int cor_spec_check_apparmor(const struct cor_spec_options *o, struct cor_error *err);
+int cor_spec_apply_apparmor(struct cor_spec_build *b, struct cor_error *err);
+/* What the text of the default profile depends on. */
+struct cor_spec_apparmor {
+	const char *name;
+	const char *manager;      /* the profile that this process runs under: it may send signals */
+	const char *rootlesskit;  /* path of the program, or NULL */
+	bool abi, tunables, base; /* whether abi/3.0, tunables/global, abstractions/base are installed */
+};
+/* Caller frees; NULL on ENOMEM. */
+char *cor_spec_apparmor_text(const struct cor_spec_apparmor *a);
+/* Makes sure that the kernel has a profile of this name: the default one unless there is one already. */
+int cor_spec_apparmor_load(const char *name, struct cor_error *err);
+
 /* ---- namespaces.c ---- */
 int cor_spec_apply_net_host(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_check_with_ns(const struct cor_spec_options *o, struct cor_error *err);
@@ -108,6 +135,9 @@ int cor_spec_check_cpu(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_cpus(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cpu_shares(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cpu_quota(struct cor_spec_build *b, struct cor_error *err);
+int cor_spec_apply_cpu_burst(struct cor_spec_build *b, struct cor_error *err);
+int cor_spec_apply_cpuset(struct cor_spec_build *b, struct cor_error *err);
+int cor_spec_apply_rdt(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cgroup(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_memory(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_check_rlimit(const struct cor_spec_options *o, struct cor_error *err);

@@ -79,6 +79,46 @@ int cor_spec_apply_cpu_quota(struct cor_spec_build *b, struct cor_error *err)
 	return r < 0 ? r : cor_spec_put_u64(cpu, "period", b->options->cpu_period, "cpu-period", err);
 }
 
+int cor_spec_apply_cpu_burst(struct cor_spec_build *b, struct cor_error *err)
+{
+	json_t *cpu;
+	int r;
+
+	if (b->options->cpu_burst == 0)
+		return 0;
+	r = get_cpu(b->spec, &cpu, err);
+	return r < 0 ? r : cor_spec_put_u64(cpu, "burst", b->options->cpu_burst, "cpu-burst", err);
+}
+
+int cor_spec_apply_cpuset(struct cor_spec_build *b, struct cor_error *err)
+{
+	const char *cpus = b->options->cpuset_cpus, *mems = b->options->cpuset_mems;
+	json_t *cpu;
+	int r;
+
+	if (cor_empty(cpus) && cor_empty(mems))
+		return 0;
+	r = get_cpu(b->spec, &cpu, err);
+	if (r >= 0 && !cor_empty(cpus))
+		r = cor_spec_put_string(cpu, "cpus", cpus, err);
+	if (r >= 0 && !cor_empty(mems))
+		r = cor_spec_put_string(cpu, "mems", mems, err);
+	return r;
+}
+
+int cor_spec_apply_rdt(struct cor_spec_build *b, struct cor_error *err)
+{
+	json_t *lnx, *rdt;
+	int r;
+
+	if (cor_empty(b->options->rdt_class))
+		return 0;
+	r = cor_spec_linux(b->spec, &lnx, err);
+	if (r >= 0)
+		r = cor_spec_object(lnx, "intelRdt", &rdt, err);
+	return r < 0 ? r : cor_spec_put_string(rdt, "closID", b->options->rdt_class, err);
+}
+
 int cor_spec_apply_cgroup(struct cor_spec_build *b, struct cor_error *err)
 {
 	json_t *lnx;

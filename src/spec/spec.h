@@ -27,6 +27,12 @@ struct cor_spec_options {
 	const char *rootfs_propagation, *rlimit_nofile;
 	bool tty, read_only, net_host, privileged, allow_new_privs;
 	bool privileged_without_host_devices;
+	bool seccomp;
+	const char *seccomp_profile;                             /* with seccomp only */
+	const char *apparmor_default_profile, *apparmor_profile; /* not both */
+	const char *cpuset_cpus, *cpuset_mems;
+	uint64_t cpu_burst; /* microseconds; 0: not given */
+	const char *rdt_class;
 	bool memory_limit_set;
 	uint64_t memory_limit;
 	bool cpus_set;
@@ -51,6 +57,10 @@ int cor_spec_check(const struct cor_spec_options *o, struct cor_error *err);
 /* Whether cor_spec_build will look into the root file system (it nearly always does for image runs: the supplementary
  * groups of the user; the client mounts a read-only view for it then). */
 bool cor_spec_needs_rootfs(const struct cor_spec_options *o, const struct cor_image_config *image);
+
+/* What the flags need of this host beyond the document: the default AppArmor profile is loaded into the kernel, an RDT
+ * class needs a kernel with resctrl. For whoever is about to make the container, before anything is made. */
+int cor_spec_prepare_host(const struct cor_spec_options *o, struct cor_error *err);
 
 /* Process document for `tasks exec`: the container spec's process with args, cwd, terminal and user replaced. */
 struct cor_exec_options {

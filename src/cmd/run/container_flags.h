@@ -14,11 +14,15 @@ struct cor_container_flags {
 	uint64_t memory_limit, cpu_period;
 	bool memory_limit_set;
 	int64_t cpu_quota;
+	bool seccomp;
+	const char *seccomp_profile, *apparmor_default_profile, *apparmor_profile, *rdt_class;
 	const char *snapshotter, *runtime, *runtime_config_path, *runc_binary, *runc_root;
 	bool runc_systemd_cgroup;
 	char **snapshotter_labels;
 	/* `run` only */
 	bool rm, detach, null_io, no_pivot, privileged_without_host_devices;
+	const char *cpuset_cpus, *cpuset_mems;
+	uint64_t cpu_burst;
 	const char *pid_file, *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
 	double cpus;
 	bool cpus_set;

@@ -27,6 +27,13 @@ static const struct cor_option run_only[] = {
 	COR_OPT_SET(F, COR_OPT_FLOAT, cpus, cpus_set, "cpus", NULL, "set the CFS cpu quota", .metavar = "N"),
 	COR_OPT(F, COR_OPT_INT, cpu_shares, "cpu-shares", NULL, "set the cpu shares", .def = "1024",
 		.metavar = "N"),
+	COR_OPT(F, COR_OPT_STRING, cpuset_cpus, "cpuset-cpus", NULL,
+		"set the CPUs the container will run in (e.g., 1-2,4)", .metavar = "LIST"),
+	COR_OPT(F, COR_OPT_STRING, cpuset_mems, "cpuset-mems", NULL,
+		"set the memory nodes the container will run in (e.g., 1-2,4)", .metavar = "LIST"),
+	COR_OPT(F, COR_OPT_UINT, cpu_burst, "cpu-burst", NULL,
+		"CPU time that may be saved up in quiet periods and used beyond the quota",
+		.metavar = "MICROSECONDS"),
 	COR_OPT(F, COR_OPT_STRING, rlimit_nofile, "rlimit-nofile", NULL,
 		"set RLIMIT_NOFILE (format: <soft>[:<hard>])", .metavar = "SOFT[:HARD]"),
 	COR_OPT(F, COR_OPT_BOOL, privileged_without_host_devices, "privileged-without-host-devices", NULL,
@@ -63,6 +70,9 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 	o.create.spec.cgroup = f->cgroup;
 	o.create.spec.rlimit_nofile = f->rlimit_nofile;
 	o.create.spec.privileged_without_host_devices = f->privileged_without_host_devices;
+	o.create.spec.cpuset_cpus = f->cpuset_cpus;
+	o.create.spec.cpuset_mems = f->cpuset_mems;
+	o.create.spec.cpu_burst = f->cpu_burst;
 	o.create.spec.cpus = f->cpus;
 	o.create.spec.cpus_set = f->cpus_set;
 	o.create.spec.cpu_shares = (uint64_t)f->cpu_shares;
