@@ -150,17 +150,6 @@ static int collect(struct cor_engine *e, bool dry_run, cor_gc_fn fn, void *data,
 	return r < 0 ? r : 0;
 }
 
-int cor_engine_gc(struct cor_engine *e, bool dry_run, cor_gc_fn fn, void *data, struct cor_error *err)
-{
-	_cleanup_close_ int lock = cor_engine_lock(e, LOCK, COR_LOCK_EXCLUSIVE, true, err);
-	if (lock < 0)
-		return lock;
-	int r = collect(e, dry_run, fn, data, err);
-	if (r >= 0 && !dry_run)
-		e->gc_wanted = false;
-	return r;
-}
-
 static bool again_requested(struct cor_engine *e, bool forget)
 {
 	if (faccessat(e->root_fd, "locks/" AGAIN, F_OK, 0) < 0)
@@ -176,6 +165,21 @@ static void request_again(struct cor_engine *e)
 		openat(e->root_fd, "locks/" AGAIN, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		cor_debug("garbage is left to the next collection");
+}
+
+/* Others who wanted a collection meanwhile have left it to us: it is due when the engine is closed. */
+int cor_engine_gc(struct cor_engine *e, bool dry_run, cor_gc_fn fn, void *data, struct cor_error *err)
+{
+	int lock = cor_engine_lock(e, LOCK, COR_LOCK_EXCLUSIVE, true, err);
+	if (lock < 0)
+		return lock;
+	int r = collect(e, dry_run, fn, data, err);
+	if (r >= 0 && !dry_run)
+		e->gc_wanted = false;
+	cor_close(lock);
+	if (again_requested(e, false))
+		e->gc_wanted = true;
+	return r;
 }
 
 /*
