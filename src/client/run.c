@@ -209,6 +209,8 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	if (o->rm && o->task.detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
+	if (s->start_soon)
+		s->start_soon(s);
 	create.signals = &signals;
 	task.ephemeral = o->rm;
 	int r = cor_create_container(s, &create, &c, err);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "oci/identifier.h"
@@ -37,6 +38,13 @@ static int engine_sync(struct cor_services *s, struct cor_error *err)
 	return sync_fresh(cor_engine_of(s), err);
 }
 
+static void engine_start_soon(struct cor_services *s)
+{
+	struct cor_engine *e = cor_engine_of(s);
+	cor_cgroup_moves_done(e->mover);
+	e->mover = cor_cgroup_expect_moves();
+}
+
 static void engine_close(struct cor_services *s)
 {
 	struct cor_engine *e = cor_engine_of(s);
@@ -48,6 +56,7 @@ static void engine_close(struct cor_services *s)
 	cor_engine_gc_if_wanted(e);
 	if (sync_fresh(e, &err) < 0)
 		cor_warn("%s", err.message);
+	cor_cgroup_moves_done(e->mover);
 	cor_engine_tasks_free(e->tasks);
 	for (size_t i = 0; i < e->n_backends; i++) {
 		e->backends[i].backend->ops->free(e->backends[i].backend);
@@ -199,6 +208,7 @@ int cor_engine_open(const struct cor_engine_options *opts, struct cor_services *
 		.namespaces = &cor_engine_namespace_ops,
 		.gc = &cor_engine_gc_ops,
 		.log_path = cor_engine_log_path,
+		.start_soon = engine_start_soon,
 		.sync = engine_sync,
 		.close = engine_close,
 	};

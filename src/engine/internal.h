@@ -50,6 +50,8 @@ struct cor_engine {
 	int lease_fd;             /* holds the lock of <root>/leases/<id> */
 	bool lease_recorded;      /* its row exists */
 
+	pid_t mover; /* child of cor_cgroup_expect_moves, or 0 */
+
 	bool gc_wanted; /* something was deleted that may have left garbage: collect at close */
 	/* Records made here without waiting for the disk ("container/<id>", "snapshot/<snapshotter>/<key>"): removed by this
 	 * process too, they never have to reach it (run --rm); otherwise sync, or close, makes them durable. */

@@ -10,13 +10,16 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mount.h"
 #include "base/path.h"
 #include "base/process.h"
+#include "oci/json.h"
 
 #define EXITED_FILE     "exited"
+#define CONFIG_MAX      (16u << 20)
 #define DELETE_LIMIT_NS (INT64_C(30) * 1000000000)
 
 static int read_exit(int bundle_fd, struct cor_task_exit *ret)
@@ -81,20 +84,34 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *id)
 	(void)cor_wait_exit(pid, &status);
 }
 
+/* linux.cgroupsPath of the bundle's spec, NULL when there is none of its own. Caller frees. */
+static char *cgroup_path(int bundle_fd)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *doc = NULL;
+	const char *path = NULL;
+	size_t n;
+	if (cor_read_file_at(bundle_fd, "config.json", CONFIG_MAX, &text, &n, NULL) < 0 ||
+	    cor_json_parse(text, n, "config.json", &doc, NULL) < 0 ||
+	    cor_json_get_str(json_object_get(doc, "linux"), "cgroupsPath", &path, NULL) < 0)
+		return NULL;
+	return cor_cgroup_path_is_own(path) ? strdup(path) : NULL;
+}
+
 bool cor_task_clean_up(const char *id, int bundle_fd)
 {
 	struct cor_task_runtime r = {0};
 	bool knew = cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id);
 	/* Without a container the cgroup of the spec, if there is one, is somebody else's. */
 	bool was_made = knew || faccessat(bundle_fd, "init.pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	_cleanup_free_ char *cgroup = was_made ? cor_cgroup_path(bundle_fd) : NULL;
+	_cleanup_free_ char *cgroup = was_made ? cgroup_path(bundle_fd) : NULL;
 	if (cgroup)
 		cor_cgroup_kill(cgroup);
 	if (knew)
 		runtime_delete(&r, id);
 	(void)cor_unmount_at(bundle_fd, "rootfs", NULL);
 	if (cgroup)
-		cor_cgroup_remove(cgroup);
+		(void)cor_cgroup_remove(cgroup);
 	cor_task_runtime_done(&r);
 	return knew;
 }

@@ -182,13 +182,6 @@ int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct co
  * it. */
 bool cor_task_clean_up(const char *id, int bundle_fd);
 
-/* ---- shim_cgroup.c ---- */
-/* Kills the processes in the cgroups of the bundle's spec, in every hierarchy; thaws them first. */
-void cor_cgroup_kill(const char *cgroups_path);
-/* Removes these cgroups where they are empty. */
-void cor_cgroup_remove(const char *cgroups_path);
-/* linux.cgroupsPath of the bundle's spec, NULL when there is none or it is systemd's. Caller frees. */
-char *cor_cgroup_path(int bundle_fd);
 /* linux.resources.cpu.burst of a spec (JSON), 0: none; and writing it into the cgroup of a created container's init
  * (task_burst.c). */
 int64_t cor_task_burst(const char *spec);

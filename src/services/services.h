@@ -248,6 +248,8 @@ struct cor_services {
 	const struct cor_gc_ops *gc; /* NULL: back end collects by itself */
 	/* Path of the log of a detached container (LOG stdio), or NULL where the back end keeps none. Caller frees. */
 	int (*log_path)(struct cor_services *s, const char *id, char **ret, struct cor_error *err);
+	/* A container will be started in a moment: what takes the kernel long can begin. May be NULL. */
+	void (*start_soon)(struct cor_services *s);
 	/* Makes everything written so far durable. Containers and snapshots are made without waiting for the disk; who is going
 	 * to report them as made calls this first. Nothing pending: does nothing. On failure a power loss may undo them. */
 	int (*sync)(struct cor_services *s, struct cor_error *err);

@@ -13,10 +13,8 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "rpc/message.h"
-#include "shim/json_scan.h"
+#include "shim/config_facts.h"
 #include "task_v2.pb-c.h"
-
-#define CONFIG_MAX (16u << 20)
 
 struct cor_shim_process *cor_process_new(struct cor_shim *s, const char *exec_id)
 {
@@ -181,17 +179,11 @@ void cor_process_made(struct cor_shim_process *p, pid_t pid, enum cor_process_st
 /* True when the container has a pid namespace of its own: then the kernel has killed everything in it with init. */
 static bool has_own_pid_namespace(const struct cor_shim *s)
 {
-	_cleanup_free_ char *config = NULL;
-	if (cor_read_file_at(s->bundle_fd, "config.json", CONFIG_MAX, &config, NULL, NULL) < 0)
+	struct cor_config_facts facts;
+	if (cor_config_facts_read(s->bundle_fd, &facts) < 0)
 		return false;
-	const char *list = cor_scan_member(cor_scan_member(config, "linux"), "namespaces");
-	for (const char *ns = cor_scan_first(list); ns; ns = cor_scan_next(ns)) {
-		_cleanup_free_ char *type = cor_scan_string(cor_scan_member(ns, "type"));
-		_cleanup_free_ char *path = cor_scan_string(cor_scan_member(ns, "path"));
-		if (type && streq(type, "pid"))
-			return cor_empty(path);
-	}
-	return false;
+	cor_config_facts_done(&facts);
+	return facts.own_pid_namespace;
 }
 
 static void on_rest_killed(const struct cor_runtime_result *result, void *data)

@@ -7,15 +7,12 @@
 #include <signal.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/process.h"
 #include "rpc/message.h"
-#include "shim/json_scan.h"
+#include "shim/config_facts.h"
 #include "shim/process.h"
 #include "shim/rootfs.h"
 #include "task_v2.pb-c.h"
-
-#define CONFIG_MAX (16u << 20)
 
 static void reply_deleted(const struct cor_shim_process *p, struct cor_shim_call *call)
 {
@@ -149,29 +146,40 @@ static void on_removed(const struct cor_runtime_result *result, void *data)
 		give_up(init, &err);
 }
 
-/* Hooks that run behind a container may want to see its root file system. */
-static bool has_poststop_hooks(struct cor_shim *s)
+/*
+ * The usual end: the process has exited, and the kernel has killed everything else in the pid namespace with it. Then there
+ * is nothing left for the runtime to do that the driver could not do by itself, sooner.
+ */
+static bool forget(struct cor_shim_process *init, const struct cor_config_facts *facts)
 {
-	_cleanup_free_ char *config = NULL;
-	if (cor_read_file_at(s->bundle_fd, "config.json", CONFIG_MAX, &config, NULL, NULL) < 0)
-		return true;
-	return cor_scan_first(cor_scan_member(cor_scan_member(config, "hooks"), "poststop")) != NULL;
+	struct cor_runtime *rt = init->shim->runtime;
+	return !init->forced && init->exited_ns && facts->own_pid_namespace && !facts->poststop_hooks &&
+	       !facts->intel_rdt && rt->driver->forget(rt, facts->cgroups_path) == 0;
 }
 
 void cor_removal_continue(struct cor_shim_process *init)
 {
-	struct cor_runtime *rt = init->shim->runtime;
+	struct cor_shim *s = init->shim;
+	struct cor_config_facts facts = {.poststop_hooks = true};
 	struct cor_error err;
 	cor_error_clear(&err);
 	if (init->state != COR_PROC_DELETING || !init->call)
 		return;
-	if (rt->driver->remove(rt, init->forced, on_removed, init, &err) < 0) {
+	(void)cor_config_facts_read(s->bundle_fd, &facts);
+	bool done = forget(init, &facts);
+	cor_config_facts_done(&facts);
+	if (done) {
+		finish_removal(init);
+		return;
+	}
+	if (s->runtime->driver->remove(s->runtime, init->forced, on_removed, init, &err) < 0) {
 		give_up(init, &err);
 		return;
 	}
-	/* While the runtime is at its part. What fails here is tried again, and told, when the runtime is through. */
-	if (init->exited_ns && init->shim->rootfs_mounted && !has_poststop_hooks(init->shim))
-		(void)unmount_rootfs(init->shim, NULL);
+	/* While the runtime is at its part, unless its hooks may want to see it. What fails here is tried again, and told,
+	 * when the runtime is through. */
+	if (init->exited_ns && s->rootfs_mounted && !facts.poststop_hooks)
+		(void)unmount_rootfs(s, NULL);
 }
 
 void cor_removal_init(struct cor_shim_process *init, struct cor_shim_call *call)

@@ -56,6 +56,10 @@ struct cor_runtime_driver {
 	/* To init, or to every process of the container. NOT_FOUND when there is none. */
 	int (*kill)(struct cor_runtime *rt, int sig, bool all, cor_runtime_fn fn, void *data,
 		    struct cor_error *err);
+	/* At once, not asynchronously: what the runtime keeps of a container goes, all of whose processes are gone and that
+	 * has no poststop hooks. 0, or -errno when that is not possible: then use remove, which copes with a part being gone
+	 * already. */
+	int (*forget)(struct cor_runtime *rt, const char *cgroups_path);
 	/* What the runtime keeps of the container goes: cgroups, state. force: also when it runs or is half made. */
 	int (*remove)(struct cor_runtime *rt, bool force, cor_runtime_fn fn, void *data,
 		      struct cor_error *err);

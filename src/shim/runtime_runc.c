@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cgroup.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/process.h"
@@ -129,6 +130,26 @@ static int runc_remove(struct cor_runtime *rt, bool force, cor_runtime_fn fn, vo
 	return simple(rt, RUNC_DELETE, force ? "--force" : NULL, NULL, fn, data, err);
 }
 
+/*
+ * runc and crun keep a directory of the container's name below their root, and have put the processes into the group that
+ * the spec names, in every hierarchy. Deleting a container without processes is removing these, and running the program for
+ * that would take as long as all else. Of other programs nothing is known but their command line.
+ */
+static int runc_forget(struct cor_runtime *rt, const char *cgroups_path)
+{
+	struct runc *r = runc_of(rt);
+	if ((!streq(rt->name, "runc") && !streq(rt->name, "crun")) || r->systemd_cgroup ||
+	    !cor_cgroup_path_is_own(cgroups_path))
+		return -EOPNOTSUPP;
+	_cleanup_close_ int root = openat(AT_FDCWD, r->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || faccessat(root, r->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return -ENOENT;
+	int groups = cor_cgroup_remove(cgroups_path);
+	if (groups <= 0)
+		return groups < 0 ? groups : -ENOENT;
+	return cor_remove_tree_at(root, r->id, NULL);
+}
+
 static int runc_pause(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err)
 {
 	return simple(rt, RUNC_PAUSE, NULL, NULL, fn, data, err);
@@ -235,6 +256,7 @@ static const struct cor_runtime_driver runc_driver = {
 	.start = runc_start,
 	.exec = runc_exec,
 	.kill = runc_kill,
+	.forget = runc_forget,
 	.remove = runc_remove,
 	.pause = runc_pause,
 	.resume = runc_resume,

@@ -52,6 +52,29 @@ teardown() { rig_clear; }
 	assert_equal "$(ps -o ppid= -p "$(task_pid "$id")" | tr -d ' ')" "$shim"
 }
 
+# ---- the container goes -------------------------------------------------------------------------------------------------------
+
+@test "a control group that something is left in: the runtime cleans it up, and nothing stays" {
+	take_baseline
+	detached "$id" sleep 1000
+	# What an init system in the container may have made, and did not remove.
+	for hierarchy in /sys/fs/cgroup/*/; do
+		if [ -d "$hierarchy$NS/$id" ]; then mkdir "$hierarchy$NS/$id/left"; fi
+	done
+	coracle tasks kill -s KILL "$id"
+	wait_for 10 has_status "$id" STOPPED
+	coracle tasks delete "$id"
+	coracle containers delete "$id"
+	assert_baseline
+}
+
+@test "a runtime of another name does its deleting itself" {
+	printf '#!/bin/sh\necho "$*" >>%s\nexec runc "$@"\n' "$RIG/calls" >"$RIG/other"
+	chmod 755 "$RIG/other"
+	coracle run --rm --runc-binary "$RIG/other" busybox "$id" true
+	grep -q " delete " "$RIG/calls"
+}
+
 # ---- the monitor goes --------------------------------------------------------------------------------------------------------
 
 @test "kill -9 of the shim: the container is killed, the state is clear, delete works" {

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control groups, as files. Nothing is remembered: what is mounted is looked at each time. */
+#include "base/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define PROCS_MAX   (4u << 20)
+
+bool cor_cgroup_path_is_own(const char *path)
+{
+	if (cor_empty(path) || path[0] != '/' || strchr(path, ':'))
+		return false;
+	_cleanup_free_ char *clean = cor_path_join("/", path);
+	return clean && !streq(clean, "/");
+}
+
+static void write_word(int dir, const char *file, const char *word)
+{
+	_cleanup_close_ int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)cor_write_full(fd, word, strlen(word));
+}
+
+static void kill_listed(int dir)
+{
+	_cleanup_free_ char *text = NULL;
+	if (cor_read_file_at(dir, "cgroup.procs", PROCS_MAX, &text, NULL, NULL) < 0)
+		return;
+	_cleanup_strv_ char **lines = cor_strv_split(text, '\n');
+	for (char **l = lines; l && *l; l++) {
+		uint32_t pid;
+		if (cor_parse_u32(*l, &pid) == 0 && pid > 1 && pid <= INT32_MAX)
+			(void)kill((pid_t)pid, SIGKILL);
+	}
+}
+
+/* Calls fn for the path in each hierarchy: the root itself and every directory in it that has one. The sum of what it
+ * returns, or its first negative result. */
+static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *path))
+{
+	_cleanup_close_ int root = openat(AT_FDCWD, CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int again = root < 0 ? -1 : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = again < 0 ? NULL : fdopendir(again);
+	if (!d) {
+		cor_close(again);
+		return -ENOENT;
+	}
+	int sum = fn(root, path), failure = sum < 0 ? sum : 0;
+	for (struct dirent *ent; (ent = readdir(d));) {
+		if (ent->d_name[0] == '.' || ent->d_type == DT_REG)
+			continue;
+		_cleanup_close_ int base =
+			openat(root, ent->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		int r = base < 0 ? 0 : fn(base, path);
+		if (r < 0 && failure == 0)
+			failure = r;
+		sum += r;
+	}
+	(void)closedir(d);
+	return failure < 0 ? failure : sum;
+}
+
+static int kill_below(int base, const char *path)
+{
+	_cleanup_close_ int dir = cor_open_in_root(base, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return 0;
+	write_word(dir, "cgroup.kill", "1");
+	kill_listed(dir);
+	write_word(dir, "freezer.state", "THAWED");
+	write_word(dir, "cgroup.freeze", "0");
+	return 1;
+}
+
+static int remove_below(int base, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int dir = cor_open_parent_in_root(base, path, false, &name);
+	if (dir < 0)
+		return 0;
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+void cor_cgroup_kill(const char *path)
+{
+	(void)in_each_hierarchy(path, kill_below);
+}
+
+int cor_cgroup_remove(const char *path)
+{
+	return in_each_hierarchy(path, remove_below);
+}
+
+/* The directory of the group that this process is in: v2's, where that is mounted. A descriptor or -1. */
+static int open_own_group(void)
+{
+	static const char *const roots[] = {CGROUP_ROOT, CGROUP_ROOT "/unified"};
+	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int proc = openat(AT_FDCWD, "/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0 || cor_read_file_at(proc, "cgroup", 1 << 16, &text, NULL, NULL) < 0)
+		return -1;
+	char *path = strstr(text, "0::/");
+	if (!path || (path != text && path[-1] != '\n'))
+		return -1;
+	path += strlen("0::");
+	path[strcspn(path, "\n")] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		_cleanup_close_ int root = openat(AT_FDCWD, roots[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int fd = root < 0 ? -1 : cor_open_in_root(root, path, O_PATH | O_DIRECTORY, 0);
+		if (fd >= 0 && faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0)
+			return fd;
+		cor_close(fd);
+	}
+	return -1;
+}
+
+pid_t cor_cgroup_expect_moves(void)
+{
+	_cleanup_close_ int group = open_own_group();
+	_cleanup_close_ int procs = group < 0 ? -1 : openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (procs < 0)
+		return 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* Nobody shall wait for the ends of pipes and locks that it has inherited. */
+		if (dup2(procs, 0) == 0 && syscall(SYS_close_range, 1u, ~0u, 0u) == 0)
+			(void)!write(0, "0", 1);
+		_exit(0);
+	}
+	return pid > 0 ? pid : 0;
+}
+
+void cor_cgroup_moves_done(pid_t child)
+{
+	if (child > 0)
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+}

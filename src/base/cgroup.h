@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups by their path, in every hierarchy that is mounted below /sys/fs/cgroup: v2, v1, and both at once.
+ * A path is absolute, from a hierarchy's root; it is resolved inside that root.
+ */
+#ifndef COR_BASE_CGROUP_H
+#define COR_BASE_CGROUP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* True for a path that names a group of one's own: absolute, not the root, not systemd's "slice:prefix:name". */
+bool cor_cgroup_path_is_own(const char *path);
+/* Kills the processes in these groups; thaws them first. */
+void cor_cgroup_kill(const char *path);
+/* Removes these groups where they are empty. The number of those that are gone, or the first -errno of one that stays
+ * (-EBUSY: processes or groups in it); the others are removed all the same. */
+int cor_cgroup_remove(const char *path);
+/*
+ * Tells the kernel that processes are about to be moved between groups, and does not wait.
+ *
+ * The first move in a while waits for an RCU grace period (some 10 ms: rcu_sync of cgroup_threadgroup_rwsem); those soon
+ * after it do not. So a child is made that "moves" to the group it is in: the wait runs beside whatever else comes before
+ * a container's processes are moved, and ends where it would have begun. Nothing is changed by it, and if it fails nothing
+ * is lost. Returns the child, for cor_cgroup_moves_done, or 0.
+ */
+pid_t cor_cgroup_expect_moves(void);
+/* The moves are over: reaps the child, which has ended by then. 0 is fine. */
+void cor_cgroup_moves_done(pid_t child);
+
+#endif
