@@ -84,8 +84,7 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *id)
 	(void)cor_wait_exit(pid, &status);
 }
 
-/* linux.cgroupsPath of the bundle's spec, NULL when there is none of its own. Caller frees. */
-static char *cgroup_path(int bundle_fd)
+char *cor_task_cgroup_path(int bundle_fd)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json_t *doc = NULL;
@@ -104,7 +103,7 @@ bool cor_task_clean_up(const char *id, int bundle_fd)
 	bool knew = cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id);
 	/* Without a container the cgroup of the spec, if there is one, is somebody else's. */
 	bool was_made = knew || faccessat(bundle_fd, "init.pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	_cleanup_free_ char *cgroup = was_made ? cgroup_path(bundle_fd) : NULL;
+	_cleanup_free_ char *cgroup = was_made ? cor_task_cgroup_path(bundle_fd) : NULL;
 	if (cgroup)
 		cor_cgroup_kill(cgroup);
 	if (knew)
