@@ -42,6 +42,14 @@ static int merge(struct cor_map *dst, const struct cor_map *src)
 	return 0;
 }
 
+/* containerd's store has no empty values: setting one clears the label. */
+static void drop_empty(struct cor_map *m)
+{
+	for (size_t i = m->n; i > 0; i--)
+		if (!*m->values[i - 1])
+			(void)cor_map_unset(m, m->keys[i - 1]);
+}
+
 int cor_container_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_map *ret,
 			 struct cor_error *err)
 {
@@ -50,16 +58,22 @@ int cor_container_labels(const struct cor_resolved_image *image, char *const *fl
 	if (r < 0)
 		return r;
 	if (image) {
-		const char *sig =
-			cor_empty(image->config.stop_signal) ? "SIGTERM" : image->config.stop_signal;
 		r = cor_image_container_labels(&image->config.labels, &m, err);
 		if (r < 0)
 			return r;
-		if (merge(&m, &image->image.labels) < 0 || cor_map_set(&m, STOP_SIGNAL_LABEL, sig) < 0)
+		if (merge(&m, &image->image.labels) < 0)
 			return cor_error_oom(err);
 	}
 	if (merge(&m, &cli) < 0)
 		return cor_error_oom(err);
+	/* The image's stop signal comes last: not even --label changes it. */
+	if (image) {
+		const char *sig =
+			cor_empty(image->config.stop_signal) ? "SIGTERM" : image->config.stop_signal;
+		if (cor_map_set(&m, STOP_SIGNAL_LABEL, sig) < 0)
+			return cor_error_oom(err);
+	}
+	drop_empty(&m);
 	*ret = m;
 	m = (struct cor_map){0};
 	return 0;

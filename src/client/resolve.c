@@ -194,7 +194,12 @@ int cor_resolve_image(struct cor_services *s, const char *name, const char *plat
 	e = s->images->get(s, name, &image, err);
 	if (e < 0)
 		return e;
+	struct cor_platform unused;
+	if (!cor_empty(platform) && cor_platform_parse(platform, &unused, err) < 0)
+		return -EINVAL;
 	e = cor_resolve_descriptor(s, &image.target, platform, ret, err);
+	if (e == -ENOENT) /* ctr's words, which scripts match, have no prefix here */
+		return e;
 	if (e < 0)
 		return cor_error_wrap(err, e, "image \"%s\"", name);
 	ret->image = image;

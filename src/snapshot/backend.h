@@ -56,7 +56,7 @@ bool cor_overlayfs_remembered(int dirfd, const char *name);
 /* path: absolute path of the back end's directory, made when missing (0700). */
 int cor_overlayfs_open(const char *path, struct cor_snapshot_backend **ret, struct cor_error *err);
 int cor_native_open(const char *path, struct cor_snapshot_backend **ret, struct cor_error *err);
-/* By name; NOT_FOUND "snapshotter not loaded: X: invalid argument" like containerd. */
+/* By name; INVALID_ARGUMENT "snapshotter not loaded: X: invalid argument" like containerd. */
 int cor_snapshot_backend_open(const char *name, const char *path, struct cor_snapshot_backend **ret,
 			      struct cor_error *err);
 

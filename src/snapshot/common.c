@@ -168,5 +168,5 @@ int cor_snapshot_backend_open(const char *name, const char *path, struct cor_sna
 		return cor_overlayfs_open(path, ret, err);
 	if (streq(name, "native"))
 		return cor_native_open(path, ret, err);
-	return cor_error_set(err, COR_NOT_FOUND, "snapshotter not loaded: %s: invalid argument", name);
+	return cor_error_set(err, COR_INVALID_ARGUMENT, "snapshotter not loaded: %s: invalid argument", name);
 }

@@ -250,5 +250,7 @@ int cor_spec_apply_devices(struct cor_spec_build *b, struct cor_error *err)
 		r = cor_spec_array(resources, "devices", &sink.rules, err);
 	for (char *const *d = b->options->devices; r >= 0 && *d; d++)
 		r = add_path(&sink, *d, err);
+	if (r >= 0 && json_array_size(sink.devices) == 0 && cor_spec_linux(b->spec, &resources, err) >= 0)
+		json_object_del(resources, "devices"); /* directories without a device */
 	return r;
 }

@@ -154,6 +154,8 @@ int cor_spec_read_file_max(const char *path, size_t max, char **ret, size_t *ret
 	if (fd < 0)
 		return cor_error_errno(err, errno, "open %s", path);
 	r = cor_read_fd(fd, max, ret, ret_len, err);
+	if (r == -EISDIR)
+		return cor_error_errno(err, EISDIR, "read %s", path);
 	if (r < 0)
 		return cor_error_wrap(err, r, "read %s", path);
 	return 0;

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where coracle differs from ctr on purpose. doc/ctr-differences.md is made from this list (tests/compat/run.py --doc).
+"""Where coracle differs from ctr on purpose. doc/ctr-differences.md is made from this list (tests/compat/cases.py --doc).
 
-Each entry changes what ctr gave into what coracle is to give, in place: apply(theirs, ours, case). An entry with `always` is
-applied to every case; another to the cases that name it in their last column, and there it must change something: a
-difference that is gone is an error, so that this list stays true. `since` is the first version of ctr that has the behaviour
-too: an entry of "2" is not needed beside containerd 2.
+Each entry brings what ctr gave and what coracle gave together, in place: apply(theirs, ours, case). An entry with `always` is
+applied to every case, another to the cases that name it in their last column; there it must change something. One that changes
+nothing anywhere is an error too, so that this list stays true. `since` is the first version of ctr that does as we do.
 """
 import re
+
+NEWER = "Newer than containerd 1.6"
+FAULTS = "Faults that are not copied"
+OURS = "Of our own making"
 
 
 class Difference:
@@ -14,31 +17,137 @@ class Difference:
         self.name, self.section, self.text, self.apply, self.always, self.since = name, section, text, apply, always, since
 
 
-NEWER = "Newer than containerd 1.6"
-BETTER = "Faults that we do not copy"
-OTHER = "Of our own making"
+DIFFERENCES = []
 
 
-def base_spec(theirs, ours, _):
-    spec = theirs.get("spec")
-    if not spec:
-        return
-    if not theirs.get("own spec"):
-        spec["ociVersion"] = ours["spec"]["ociVersion"] if ours.get("spec") and ours["spec"].get("ociVersion") == "1.0.2" else "1.0.2"
+def difference(name, section, text, always=False, since=None):
+    def register(function):
+        DIFFERENCES.append(Difference(name, section, text, function, always, since))
+        return function
+    return register
 
 
+def specs(theirs):
+    return [theirs["spec"]] if theirs.get("spec") else []
+
+
+def texts(side):
+    """Everything with an exit code and texts: the result itself, or its steps."""
+    return side["steps"] if "steps" in side else [side]
+
+
+def replace(theirs, pattern, by):
+    for one in texts(theirs):
+        one["err"] = re.sub(pattern, by, one.get("err", ""))
+
+
+# ---- the newest ctr -------------------------------------------------------------------------------------------------
+
+
+@difference("powercap", NEWER, "`/sys/devices/virtual/powercap` is masked too.", always=True, since="2")
 def powercap(theirs, _ours, _case):
-    masked = ((theirs.get("spec") or {}).get("linux") or {}).get("maskedPaths")
-    if masked and "/sys/devices/virtual/powercap" not in masked and "/sys/firmware" in masked:
-        masked.insert(masked.index("/sys/firmware") + 1, "/sys/devices/virtual/powercap")
+    for spec in specs(theirs):
+        masked = spec.get("linux", {}).get("maskedPaths")
+        if masked and "/sys/firmware" in masked and "/sys/devices/virtual/powercap" not in masked:
+            masked.insert(masked.index("/sys/firmware") + 1, "/sys/devices/virtual/powercap")
 
 
-def temporary_path(theirs, _ours, _case):
-    theirs["err"] = re.sub(r"mount callback failed on [^:]*: ", "", theirs["err"])
+@difference("user-range", NEWER, "A USER of the image that is a number out of range is `invalid USER value \"…\": uid out of range` (or `gid`); "
+            "1.6 looks it up as a name, and would take an entry of that name (CVE-2024-40635).", since="2")
+def user_range(theirs, _ours, case):
+    user = USERS_BY_IMAGE[case[1]]
+    replace(theirs, r"no (users|groups) found", f"invalid USER value \"{user}\": {'gid' if ':' in user else 'uid'} out of range")
 
 
-DIFFERENCES = [
-    Difference("spec-version", OTHER, "The spec says `ociVersion` 1.0.2 where ctr says 1.0.2-dev or 1.3.0: Debian's crun refuses the latter.",
-               base_spec, always=True),
-    Difference("powercap", NEWER, "`/sys/devices/virtual/powercap` is masked too.", powercap, always=True, since="2"),
-]
+USERS_BY_IMAGE = {}
+
+
+@difference("mount-replaces", NEWER, "`--mount` on the destination of another mount replaces that mount; 1.6 adds a second one.", since="2")
+def mount_replaces(theirs, _ours, case):
+    given = re.findall(r"(?:dst|destination)=([^, ]*)", case[0])
+    for spec in specs(theirs):
+        kept = []
+        for mount in reversed(spec["mounts"]):
+            if not (mount["destination"] in given and mount["destination"] in [m["destination"] for m in kept]):
+                kept.append(mount)
+        spec["mounts"] = kept[::-1]
+
+
+@difference("reserved-labels", NEWER, "Labels of an image's configuration that begin with `containerd.io/` or `io.cri-containerd` are not copied to "
+            "the container.", since="2")
+def reserved_labels(theirs, _ours, _case):
+    labels = (theirs.get("record") or {}).get("Labels") or {}
+    for key in [k for k in labels if k.startswith(("containerd.io/x", "io.cri-containerd"))]:
+        del labels[key]
+
+
+@difference("container-id", NEWER, "A container ID that is not one is `container.ID: identifier …`; 1.6 puts `create container failed validation: ` "
+            "before it.", since="2")
+def container_id(theirs, _ours, _case):
+    replace(theirs, "create container failed validation: ", "")
+
+
+@difference("device-error", NEWER, "What `--device` names and is no device is told with its path: `get device path: \"…\" containerPath: \"\" error: not a "
+            "device node`.", since="2")
+def device_error(theirs, ours, _case):
+    for one in texts(ours):
+        one["err"] = re.sub(r'get device path: "[^"]*" containerPath: "" error: not a device node', "not a device node", one["err"])
+
+
+# ---- faults ---------------------------------------------------------------------------------------------------------
+
+
+@difference("temporary-mount", FAULTS, "Messages about users do not name the temporary directory in which ctr looked.", always=True)
+def temporary_mount(theirs, _ours, _case):
+    replace(theirs, r"mount callback failed on \S+: ", "")
+    replace(theirs, r"/\S*/containerd-mount\d+/", "/")
+
+
+@difference("usage-on-stdout", FAULTS, "A wrong value of a flag is one line on standard error; ctr also prints the usage to standard output.",
+            always=True)
+def usage_on_stdout(theirs, _ours, _case):
+    for one in texts(theirs):
+        if one.get("out", "").startswith("Incorrect Usage: "):
+            one["out"] = ""
+
+
+@difference("label-key", FAULTS, "A label without a key is `label \"…\" has no key`, before anything is made; ctr fails in its database.")
+def label_key(theirs, _ours, _case):
+    replace(theirs, r'failed to write container "\S+": failed to set label ""="(true|v)": key required: unknown',
+            lambda m: f"label \"{'' if m[1] == 'true' else '=v'}\" has no key")
+
+
+@difference("rootfs-command", FAULTS, "`run --rootfs DIR ID` without a command is an error before anything is made; ctr leaves that to the runtime.")
+def rootfs_command(theirs, ours, _case):
+    if "a command must be given with a custom rootfs" in ours["err"] and theirs["code"] == 0:
+        theirs.clear()
+        theirs.update(ours)
+
+
+# ---- of our own making ----------------------------------------------------------------------------------------------
+
+
+@difference("spec-version", OURS, "The spec says `ociVersion` 1.0.2, where ctr says 1.0.2-dev or 1.3.0: Debian's crun refuses the latter.", always=True)
+def spec_version(theirs, ours, _case):
+    for spec in specs(theirs):
+        if ours.get("spec", {}).get("ociVersion") == "1.0.2":
+            spec["ociVersion"] = "1.0.2"
+
+
+def document():
+    out = ["<!-- Made by tests/compat/cases.py --doc from tests/compat/deliberate.py; edit that. -->",
+           "# Where Coracle differs from ctr", "",
+           "The tests in `tests/compat` run the same command lines with `ctr`, on a real containerd 1.6, and with `coracle`: exit codes, texts,",
+           "container records, OCI specs, and what the process inside sees must be the same. These are the differences that are meant;",
+           "the tests fail when there is another one, and when one of these is gone."]
+    for section in (NEWER, FAULTS, OURS):
+        out += ["", "## " + section, ""]
+        for one in DIFFERENCES:
+            if one.section == section:
+                out += wrap("- " + one.text)
+    return "\n".join(out) + "\n"
+
+
+def wrap(text, width=120):
+    import textwrap
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

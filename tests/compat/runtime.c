@@ -119,10 +119,19 @@ static int start(void)
 	return fd < 0 || write(fd, "g", 1) != 1;
 }
 
+static void make_parents(void)
+{
+	for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		mkdir(dir, 0711);
+		*p = '/';
+	}
+}
+
 static int create(int argc, char **argv)
 {
 	char text[32];
-	mkdir(root, 0711);
+	make_parents();
 	if (mkdir(dir, 0711) < 0 || mkfifo(in_dir("go"), 0600) < 0) {
 		fprintf(stderr, "%s: %s\n", dir, strerror(errno));
 		return 1;

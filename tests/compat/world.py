@@ -100,7 +100,7 @@ def base_layer(probe, kind):
     for source, target in (("/bin/busybox", "bin/busybox"), (probe, "bin/probe")):
         with open(source, "rb") as f:
             layer.add(target, data=f.read(), mode=0o755)
-    for name in ("sh", "true", "sleep", "false", "cat", "kill"):
+    for name in ("sh", "true", "sleep", "false", "cat", "kill", "echo"):
         layer.symlink("bin/" + name, "busybox")
     if kind == "links":
         layer.dir("etc").dir("data").symlink("etc/passwd", "/data/passwd").symlink("etc/group", "/data/group")

@@ -144,8 +144,8 @@ static void native_mounts(void **state)
 static void unknown_snapshotter(void **state)
 {
 	struct fixture *f = *state;
-	fails(f->s->snapshots->prepare(f->s, "zfs", "a", "", NULL, NULL, &f->err), &f->err, COR_NOT_FOUND,
-	      "snapshotter not loaded: zfs: invalid argument");
+	fails(f->s->snapshots->prepare(f->s, "zfs", "a", "", NULL, NULL, &f->err), &f->err,
+	      COR_INVALID_ARGUMENT, "snapshotter not loaded: zfs: invalid argument");
 	assert_int_equal(count_entries(f, "zfs"), -1);
 }
 

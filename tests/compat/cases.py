@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same command lines with ctr on a real containerd and with coracle, compared. Prints TAP; 0 when nothing differs.
 
-    tests/compat/run.py [--filter RE] [--jobs N] [--root CHROOT] [--keep]
-    tests/compat/run.py --list          the cases
-    tests/compat/run.py --doc           doc/ctr-differences.md, from the list in deliberate.py
+    tests/compat/cases.py [--filter RE] [--jobs N] [--root CHROOT] [--keep]
+    tests/compat/cases.py --list          the cases
+    tests/compat/cases.py --doc           doc/ctr-differences.md, from the list in deliberate.py
 
 The cases are the lines of tests/compat/cases/*.txt, each file with columns of its own (its first lines say which). In every
 column $W is the directory with the files that cases use (world.py), $ID the container's name, $NS the namespace. The last
@@ -26,7 +26,7 @@ import threading
 
 import compare
 import deliberate
-from world import HERE, TOP, World
+from world import HERE, TOP, USERS, World
 
 PRINT = threading.Lock()
 
@@ -173,7 +173,7 @@ def left_behind(world, baseline):
 def inventory(world):
     found = []
     for noun in ("containers", "snapshots", "tasks", "leases"):
-        found += [f"{noun}: {line}" for line in world.ours.ok(noun, "list").splitlines()]
+        found += [f"{noun}: {line}" for line in world.ours.ok(noun, "list").splitlines()[1:] if " Committed" not in line]
     state = f"{world.work}/run/{world.namespace}"
     found += [f"state: {name}" for name in (os.listdir(state) if os.path.isdir(state) else [])]
     return found
@@ -209,7 +209,7 @@ def unused(runner, cases):
 
 def document_is_true():
     with open(os.path.join(TOP, "doc", "ctr-differences.md"), encoding="utf-8") as f:
-        return [] if f.read() == deliberate.document() else ["doc/ctr-differences.md is not what tests/compat/run.py --doc prints"]
+        return [] if f.read() == deliberate.document() else ["doc/ctr-differences.md is not what tests/compat/cases.py --doc prints"]
 
 
 def all_cases(runner, cases, jobs, whole):
@@ -245,6 +245,7 @@ def options():
 
 
 def main():
+    deliberate.USERS_BY_IMAGE.update({f"t:u{number}": user for number, user in enumerate(USERS)})
     opts, cases = options(), read_cases()
     if opts.doc:
         print(deliberate.document(), end="")
