@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of an idle monitor, one per container: coracle-shim and containerd-shim-runc-v2, from /proc/PID/smaps_rollup."""
+"""Memory of an idle monitor, one per container: coracle-shim (with its guard, a second process) and containerd-shim-runc-v2, from
+/proc/PID/smaps_rollup."""
 import time
 
 import common
@@ -10,6 +11,11 @@ def rollup(pid):
     with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as f:
         values = {line.split(":")[0]: int(line.split()[1]) for line in f if line.endswith("kB\n")}
     return values["Private_Dirty"] + values["Private_Clean"], values["Pss"]
+
+
+def with_guard(pid):
+    children = common.quiet(["pgrep", "-P", str(pid), "-x", "coracle-guard"]).split()
+    return tuple(sum(values) for values in zip(rollup(pid), *(rollup(child) for child in children)))
 
 
 def parent_of(pid):
@@ -29,7 +35,7 @@ def main():
             bench.run_coracle("run", "-d", "--runc-binary", bench.crun, common.IMAGE, f"m{n}", "/bin/sleep", "1000")
             common.quiet(bench.ctr("run", "-d", "--runc-binary", bench.crun, common.IMAGE, f"m{n}", "/bin/sleep", "1000"))
         time.sleep(2)
-        ours = [rollup(parent_of(pid)) for pid in pids(bench.run_coracle("tasks", "list"))]
+        ours = [with_guard(parent_of(pid)) for pid in pids(bench.run_coracle("tasks", "list"))]
         shims = {parent_of(pid) for pid in pids(bench.ctr_out("tasks", "list"))}
         theirs = [rollup(pid) for pid in shims]
         assert len(ours) == count and theirs, (ours, theirs)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shim/command.h"
+#include "shim/guard.h"
 #include "shim/process.h"
 #include "task_v2.pb-c.h"
 
@@ -34,6 +35,7 @@ static void on_made(const struct cor_runtime_result *result, void *data)
 	init->call = NULL;
 	cor_process_made(init, result->pid, init->start ? COR_PROC_RUNNING : COR_PROC_CREATED);
 	cor_call_reply(call, &m.base, init->io.console ? init->io.master : -1);
+	cor_guard_start(init);
 	cor_shim_trim(init->shim);
 }
 

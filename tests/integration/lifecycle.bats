@@ -82,13 +82,44 @@ teardown() { rig_clear; }
 	detached "$id" probe ignore
 	pid=$(task_pid "$id")
 	kill -KILL "$(shim_pid "$id")"
-	# No daemon watches: the first command that looks finds the shim dead, and kills what it had left.
+	wait_for 10 is_gone "$pid" # although no daemon watches, and before any command looks
 	run coracle tasks list
 	[[ $output == *"$id"*STOPPED* ]] || fail "$output"
-	wait_for 10 is_gone "$pid"
 	run coracle tasks delete --force "$id"
 	run coracle containers delete "$id"
 	[ "$status" -eq 0 ] || fail "$output"
+	assert_baseline
+}
+
+@test "kill -9 of the shim: so is a paused container, and one without a pid namespace of its own with all that it started" {
+	take_baseline
+	detached "$id-paused" probe ignore
+	coracle tasks pause "$id-paused"
+	coracle run -d --with-ns pid:/proc/self/ns/pid busybox "$id-shared" sh -c 'sleep 1001 & sleep 1002 & wait'
+	wait_for 10 test "$(pgrep -cf '^sleep 100[12]$')" -ge 2
+	pids="$(task_pid "$id-paused") $(task_pid "$id-shared") $(pgrep -P "$(task_pid "$id-shared")" | tr '\n' ' ')"
+	kill -KILL "$(shim_pid "$id-paused")" "$(shim_pid "$id-shared")"
+	for pid in $pids; do wait_for 10 is_gone "$pid"; done
+	for name in paused shared; do
+		coracle tasks delete --force "$id-$name" || true
+		coracle containers delete "$id-$name"
+	done
+	assert_baseline
+}
+
+@test "kill -9 of the shim and its guard: the first command that looks kills the container" {
+	take_baseline
+	detached "$id" probe ignore
+	pid=$(task_pid "$id") shim=$(shim_pid "$id")
+	guard=$(pgrep -P "$shim" -x coracle-guard)
+	kill -STOP "$guard"
+	kill -KILL "$shim" "$guard"
+	kill -0 "$pid"
+	run coracle tasks list
+	[[ $output == *"$id"*STOPPED* ]] || fail "$output"
+	wait_for 10 is_gone "$pid"
+	coracle tasks delete --force "$id" || true
+	coracle containers delete "$id"
 	assert_baseline
 }
 
