@@ -40,6 +40,11 @@ int cor_mount_overlay_detached(const struct cor_mount *m);
  * descriptor: a directory that stands alone is opened itself, an overlay is mounted read-only and detached. skip_upper: an
  * overlay's upper directory is known to be empty. Directory descriptor or -errno. */
 int cor_mounts_open_view(const struct cor_mounts *m, bool skip_upper, struct cor_error *err);
+/* Binds the namespace that nsfd (of /proc/<pid>/ns/…) is on the new file dirfd/name (0600), which keeps it; cor_unmount_at and
+ * unlinkat let it go. */
+int cor_pin_namespace_at(int nsfd, int dirfd, const char *name, struct cor_error *err);
+/* Is dirfd/name such a file? */
+bool cor_namespace_pinned_at(int dirfd, const char *name);
 /* Unmounts everything stacked on dirfd/name (not what is below it in other trees), MNT_DETACH as the last resort;
  * nothing mounted or missing is fine. */
 int cor_unmount_at(int dirfd, const char *name, struct cor_error *err);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -88,6 +89,10 @@ static int child(void *arg)
 	reset_signals(s->default_signals);
 	if (s->new_session && setsid() < 0)
 		r = -errno;
+	if (r == 0 && s->pdeathsig_of && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = -errno;
+	if (r == 0 && s->pdeathsig_of && getppid() != s->pdeathsig_of) /* it has ended meanwhile */
+		r = -ESRCH;
 	if (r == 0 && s->cwd_fd >= 0 && fchdir(s->cwd_fd) < 0)
 		r = -errno;
 	if (r == 0)

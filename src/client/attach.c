@@ -55,6 +55,7 @@ int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, str
 	cor_task_done(&t);
 	if (r < 0)
 		return r;
+	cor_detach_network(s, id);
 	/* As ctr's attach: the stopped task is deleted. Somebody else (the run that is waiting too) may be first. */
 	struct cor_error e = {0};
 	if (s->tasks->remove(s, id, NULL, NULL, &e) < 0 && e.code != COR_NOT_FOUND) {

@@ -67,6 +67,9 @@ struct cor_create_options {
 	const char *runtime, *runc_binary, *runc_root; /* runtime NULL: io.containerd.runc.v2 */
 	bool runc_systemd_cgroup;
 	const char *runtime_config_path;
+	bool cni;              /* run --cni: networks by CNI plugins */
+	char *const *publish;  /* strv [HOST-IP:]HOST-PORT:CONTAINER-PORT[/PROTOCOL], with cni */
+	const char *sandbox;   /* the sandbox that the container is to belong to */
 	struct cor_spec_options spec;
 	/* Not NULL: signals are blocked into it before the first thing is made (client/task_io.h); the caller restores. */
 	struct cor_signals *signals;
@@ -82,9 +85,10 @@ struct cor_task_options {
 	bool detach, null_io, no_pivot, tty;
 	bool ephemeral; /* the root file system goes with the task: what is written to it need never reach the disk */
 	const char *log_uri, *fifo_dir, *pid_file;
+	struct cor_signals *signals; /* detach: of who has blocked them already; may stop setting up the network. Or NULL */
 };
 /* Creates and starts the container's task with the caller's stdio, forwards signals, waits (unless detach).
- * *ret_status: exit status 0..255. */
+ * *ret_status: exit status 0..255. -ECANCELED: a signal came before the start; the status is 128 + its number. */
 int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
 		 uint32_t *ret_status, struct cor_error *err);
 struct cor_run_options {
@@ -106,6 +110,11 @@ struct cor_exec_request {
 };
 int cor_exec(struct cor_services *s, const struct cor_exec_request *o, uint32_t *ret_status,
 	     struct cor_error *err);
+/* stop: sig is what the container is to be stopped with. When init has ended the container's network is taken down. */
+int cor_kill_task(struct cor_services *s, const char *id, const char *exec_id, int sig, bool stop, bool all,
+		  struct cor_error *err);
+/* For a task that is gone: takes down the container's network, if it has one. Failures are warned about. */
+void cor_detach_network(struct cor_services *s, const char *id);
 int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, struct cor_error *err);
 /* Deletes container, snapshot and, when stopped (or force: killed), the task. */
 int cor_delete_container(struct cor_services *s, const char *id, bool keep_snapshot, struct cor_error *err);

@@ -3,7 +3,7 @@
  * Making a container: image -> snapshot -> spec -> record, in that order, because the spec's user comes from the root
  * file system. Each step undoes the ones before it when it fails.
  */
-#include "client/task_io.h"
+#include "client/network.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,7 +115,7 @@ static int record(struct builder *b, const json_t *spec, struct cor_container *r
 		.spec = cor_json_dump(spec),
 		.snapshotter = strdup(b->key ? b->snapshotter : ""),
 		.snapshot_key = strdup(b->key ? b->key : ""),
-		.sandbox_id = strdup(""),
+		.sandbox_id = strdup(o->sandbox ? o->sandbox : ""),
 	};
 	int r = 0;
 	if (!c.id || !c.image || !c.runtime || !c.spec || !c.snapshotter || !c.snapshot_key ||
@@ -123,6 +123,8 @@ static int record(struct builder *b, const json_t *spec, struct cor_container *r
 		r = cor_error_oom(err);
 	if (r == 0)
 		r = cor_runtime_options(o, &c.runtime_options, err);
+	if (r == 0)
+		r = cor_network_extensions(o, &c.extensions, err);
 	if (r == 0)
 		r = b->s->containers->create(b->s, &c, err);
 	if (r < 0) {
@@ -188,9 +190,13 @@ int cor_create_container(struct cor_services *s, const struct cor_create_options
 	b.snapshotter = cor_empty(o->snapshotter) ? s->default_snapshotter : o->snapshotter;
 	_cleanup_json_ json_t *spec = NULL;
 	int r = check(o, err);
+	if (r >= 0)
+		r = cor_network_check(o, err);
 	if (r < 0)
 		return r;
 	r = prepare(&b, o->spec.id, false, &spec, err);
+	if (r >= 0)
+		r = cor_network_check_spec(o, spec, err);
 	if (r >= 0)
 		r = record(&b, spec, ret, err);
 	if (r < 0)

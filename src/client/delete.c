@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deleting a container: its stopped task, its snapshot, its record. */
-#include "client/client.h"
+#include "client/network.h"
 
 #include <errno.h>
 
@@ -52,6 +52,8 @@ int cor_delete_container(struct cor_services *s, const char *id, bool keep_snaps
 	if (r < 0)
 		return r;
 	r = remove_stopped_task(s, id, err);
+	if (r >= 0)
+		r = cor_network_forget(s, &c, err);
 	if (r >= 0 && !cor_empty(c.snapshot_key)) {
 		r = keep_snapshot ? keep(s, &c, &e)
 				  : s->snapshots->remove(s, c.snapshotter, c.snapshot_key, &e);

@@ -2,10 +2,10 @@
 /*
  * Running a container's task with the caller's stdio, and `run` as a whole.
  *
- * Order of a run: record and snapshot (create.c) -> task -> start -> wait -> task removed -> (rm) record and snapshot
- * removed. Whatever fails on the way undoes everything before it, so a failed run leaves nothing behind.
+ * Order of a run: record and snapshot (create.c) -> task -> (cni) network -> start -> wait -> network and task removed ->
+ * (rm) record and snapshot removed. Whatever fails on the way undoes everything before it, so a failed run leaves nothing behind.
  */
-#include "client/task_io.h"
+#include "client/network.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -23,6 +23,7 @@ struct session {
 	struct cor_stdio io;
 	int console;
 	bool created;
+	int stopped; /* signal that came before the start, or 0 */
 };
 
 static int open_terminal(struct session *ss, struct cor_error *err)
@@ -79,8 +80,8 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		.rootfs = &rootfs,
 		.stdio = ss->io,
 		.no_pivot = ss->o->no_pivot,
-		/* With a terminal the window size is set between create and start. */
-		.start = !ss->o->tty,
+		/* With a terminal the window size is set between create and start, the network is set up there. */
+		.start = !ss->o->tty && !cor_network_wanted(c),
 	};
 	pid_t pid = 0;
 	r = s->tasks->create(s, &req, &pid, &ss->console, err);
@@ -94,6 +95,9 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		if (r < 0)
 			return r;
 	}
+	r = cor_network_attach(s, c, pid, ss->o->detach ? ss->o->signals : &ss->signals, &ss->stopped, err);
+	if (r < 0)
+		return r;
 	if (ss->terminal.fd >= 0) {
 		r = cor_terminal_raw(&ss->terminal, err);
 		if (r < 0)
@@ -118,6 +122,9 @@ static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
 		return r;
 	/* Whoever else waited for it (attach) may have removed it first. */
 	struct cor_error e = {0};
+	if (cor_network_detach(ss->s, ss->id, ss->signals.fd >= 0 ? &ss->signals : NULL, &e) < 0)
+		cor_warn("%s", e.message);
+	cor_error_clear(&e);
 	if (ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, &e) < 0 && e.code != COR_NOT_FOUND)
 		cor_warn("clean up task %s: %s", ss->id, e.message);
 	ss->created = false;
@@ -152,8 +159,12 @@ int cor_run_task(struct cor_services *s, const struct cor_container *c, const st
 		r = stay(&ss, ret_status, err);
 	else if (r >= 0)
 		*ret_status = 0;
-	if (r < 0 && ss.created)
+	if (r < 0 && ss.created) {
 		discard_task(s, c->id);
+		cor_detach_network(s, c->id);
+	}
+	if (r == -ECANCELED && ss.stopped)
+		*ret_status = 128 + (uint32_t)ss.stopped;
 	cor_close(ss.console);
 	cor_terminal_restore(&ss.terminal);
 	cor_signals_restore(&ss.signals);
@@ -209,10 +220,16 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	if (o->rm && o->task.detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
+	if (!cor_empty(create.sandbox) && s->check_sandbox) {
+		int there = s->check_sandbox(s, create.sandbox, err);
+		if (there < 0)
+			return there;
+	}
 	if (s->start_soon)
 		s->start_soon(s);
 	create.signals = &signals;
 	task.ephemeral = o->rm;
+	task.signals = &signals;
 	int r = cor_create_container(s, &create, &c, err);
 	if (r >= 0) {
 		r = o->created ? o->created(&c, o->created_data, err) : 0;
@@ -224,6 +241,8 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 			remove_after(s, &c);
 		else if (task.detach)
 			r = settle(s, &c, &signals, ret_status, err);
+		if (r == -ECANCELED && *ret_status)
+			r = 0;
 		cor_container_done(&c);
 	}
 	cor_signals_restore(&signals);

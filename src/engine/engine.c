@@ -207,8 +207,10 @@ int cor_engine_open(const struct cor_engine_options *opts, struct cor_services *
 		.leases = &cor_engine_lease_ops,
 		.namespaces = &cor_engine_namespace_ops,
 		.gc = &cor_engine_gc_ops,
+		.netns = &cor_engine_netns_ops,
 		.log_path = cor_engine_log_path,
 		.start_soon = engine_start_soon,
+		.check_sandbox = cor_engine_check_sandbox,
 		.sync = engine_sync,
 		.close = engine_close,
 	};

@@ -114,10 +114,13 @@ extern const struct cor_container_ops cor_engine_container_ops;
 extern const struct cor_lease_ops cor_engine_lease_ops;
 extern const struct cor_namespace_ops cor_engine_namespace_ops;
 extern const struct cor_gc_ops cor_engine_gc_ops;
+extern const struct cor_netns_ops cor_engine_netns_ops;
 
 /* ---- engine/task*.c, engine/shim*.c ---- */
 extern const struct cor_task_ops cor_engine_task_ops;
 int cor_engine_log_path(struct cor_services *s, const char *id, char **ret, struct cor_error *err);
+/* The embedded engine runs no sandboxes: none can be found. */
+int cor_engine_check_sandbox(struct cor_services *s, const char *id, struct cor_error *err);
 /* 0 when the container has no task; FAILED_PRECONDITION (with ctr's text) when it has one. */
 int cor_engine_task_absent(struct cor_engine *e, const char *id, struct cor_error *err);
 /* Removes what the container's tasks have left outside the state directory (its log). Missing is fine. */

@@ -148,9 +148,16 @@ static void roll_back(struct creation *c, bool answered)
 
 /* ---- the operation ------------------------------------------------------------------------------------------- */
 
+int cor_engine_check_sandbox(struct cor_services *s, const char *id, struct cor_error *err)
+{
+	return cor_error_set(err, COR_NOT_FOUND, "can't find sandbox %s", id);
+}
+
 static int prepare(struct creation *c, struct cor_error *err)
 {
 	int r = cor_identifier_validate("container.ID", c->req->id, err);
+	if (r == 0 && !cor_empty(c->req->container->sandbox_id))
+		r = cor_engine_check_sandbox(&c->e->services, c->req->container->sandbox_id, err);
 	if (r == 0)
 		r = cor_task_runtime_resolve(c->e, c->req->container, c->req->no_pivot, &c->runtime, err);
 	if (r == 0) {

@@ -234,6 +234,21 @@ struct cor_gc_ops {
 	int (*why)(struct cor_services *s, const char *id, cor_gc_fn fn, void *data, struct cor_error *err);
 };
 
+/* ---- network namespaces of containers, for whoever sets up networks in them ------------------------------------- */
+
+struct cor_netns_ops {
+	/* One process at a time sets up or takes down a container's network: held until *ret_fd is closed by everybody who
+	 * has it (child processes too). DEADLINE_EXCEEDED after timeout_ns. */
+	int (*lock)(struct cor_services *s, const char *id, int64_t timeout_ns, int *ret_fd,
+		    struct cor_error *err);
+	/* Keeps the network namespace of process pid under *ret_path (caller frees) until unpin, whatever becomes of its
+	 * processes. FAILED_PRECONDITION when it is the caller's own. */
+	int (*pin)(struct cor_services *s, const char *id, pid_t pid, char **ret_path, struct cor_error *err);
+	bool (*pinned)(struct cor_services *s, const char *id);
+	/* Under the lock. Nothing pinned is fine. forget: the container goes, and its lock with it. */
+	int (*unpin)(struct cor_services *s, const char *id, bool forget, struct cor_error *err);
+};
+
 struct cor_services {
 	const char *ns; /* namespace of all calls */
 	const char *default_snapshotter;
@@ -246,10 +261,13 @@ struct cor_services {
 	const struct cor_lease_ops *leases;
 	const struct cor_namespace_ops *namespaces;
 	const struct cor_gc_ops *gc; /* NULL: back end collects by itself */
+	const struct cor_netns_ops *netns;
 	/* Path of the log of a detached container (LOG stdio), or NULL where the back end keeps none. Caller frees. */
 	int (*log_path)(struct cor_services *s, const char *id, char **ret, struct cor_error *err);
 	/* A container will be started in a moment: what takes the kernel long can begin. May be NULL. */
 	void (*start_soon)(struct cor_services *s);
+	/* NOT_FOUND unless there is a sandbox of that name that a task can be started in. */
+	int (*check_sandbox)(struct cor_services *s, const char *id, struct cor_error *err);
 	/* Makes everything written so far durable. Containers and snapshots are made without waiting for the disk; who is going
 	 * to report them as made calls this first. Nothing pending: does nothing. On failure a power loss may undo them. */
 	int (*sync)(struct cor_services *s, struct cor_error *err);

@@ -80,6 +80,8 @@ const struct cor_option cor_container_options[] = {
 		"file path to a device to add to the container; or a path to a directory tree of devices to "
 		"add to the container",
 		.metavar = "PATH"),
+	COR_OPT(F, COR_OPT_STRING, sandbox, "sandbox", NULL, "create the container in the given sandbox",
+		.metavar = "ID"),
 	COR_OPT_END,
 };
 
@@ -114,6 +116,7 @@ int cor_container_flags_apply(const struct cor_container_flags *f, const char *n
 	struct cor_create_options o = {
 		.platform = f->platform,
 		.snapshotter = f->snapshotter,
+		.sandbox = f->sandbox,
 		.snapshotter_labels = f->snapshotter_labels,
 		.runtime = f->runtime,
 		.runc_binary = f->runc_binary,

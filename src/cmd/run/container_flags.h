@@ -20,6 +20,9 @@ struct cor_container_flags {
 	bool runc_systemd_cgroup;
 	char **snapshotter_labels;
 	/* `run` only */
+	bool cni;
+	char **publish;
+	const char *sandbox;
 	bool rm, detach, null_io, no_pivot, privileged_without_host_devices;
 	const char *cpuset_cpus, *cpuset_mems;
 	uint64_t cpu_burst;

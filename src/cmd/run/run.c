@@ -13,6 +13,11 @@ static const struct cor_option run_only[] = {
 	COR_OPT(F, COR_OPT_BOOL, no_pivot, "no-pivot", NULL, "disable use of pivot-root (linux only)"),
 	COR_OPT(F, COR_OPT_BOOL, rm, "rm", NULL,
 		"remove the container after running, cannot be used with --detach"),
+	COR_OPT(F, COR_OPT_BOOL, cni, "cni", NULL, "enable cni networking for the container"),
+	COR_OPT(F, COR_OPT_STRINGS, publish, "publish", "p",
+		"publish a port of the container on the host, with --cni (format: "
+		"[HOST-IP:]HOST-PORT:CONTAINER-PORT[/PROTOCOL])",
+		.metavar = "PORTS"),
 	COR_OPT(F, COR_OPT_BOOL, null_io, "null-io", NULL, "send all IO to /dev/null"),
 	COR_OPT(F, COR_OPT_STRING, log_uri, "log-uri", NULL,
 		"log uri (file:///path or binary:///path?key=value)", .metavar = "URI"),
@@ -67,6 +72,8 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 	if (f->cpu_shares < 0)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "cpu-shares must not be negative: %lld",
 				     (long long)f->cpu_shares);
+	o.create.cni = f->cni;
+	o.create.publish = f->publish;
 	o.create.spec.cgroup = f->cgroup;
 	o.create.spec.rlimit_nofile = f->rlimit_nofile;
 	o.create.spec.privileged_without_host_devices = f->privileged_without_host_devices;

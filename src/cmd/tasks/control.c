@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/process.h"
+#include "client/client.h"
 #include "cmd/context.h"
 #include "cmd/tasks/tasks.h"
 
@@ -56,7 +57,7 @@ static int run_kill(struct cor_context *ctx, const void *options, int argc, char
 	int r = cor_context_services(ctx, &s, err);
 	if (r >= 0 && !f->signal)
 		r = stop_signal(s, args[0], &sig, err);
-	return r < 0 ? r : s->tasks->kill(s, args[0], f->exec_id, sig, f->all, err);
+	return r < 0 ? r : cor_kill_task(s, args[0], f->exec_id, sig, !f->signal, f->all, err);
 }
 
 const struct cor_command cor_cmd_tasks_kill = {
@@ -88,7 +89,10 @@ static int delete_one(struct cor_services *s, const struct delete_flags *f, cons
 		if (s->tasks->kill(s, id, f->exec_id, SIGKILL, !f->exec_id, &e) == 0)
 			(void)s->tasks->wait(s, id, f->exec_id, &ended, &e);
 	}
-	return s->tasks->remove(s, id, f->exec_id, ret, err);
+	int r = s->tasks->remove(s, id, f->exec_id, ret, err);
+	if (r >= 0 && !f->exec_id)
+		cor_detach_network(s, id);
+	return r;
 }
 
 static int run_delete(struct cor_context *ctx, const void *options, int argc, char **args,

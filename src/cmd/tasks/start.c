@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `tasks start`, `exec` and `attach`: the ones that may stay in the foreground. */
+#include <errno.h>
+
 #include "client/client.h"
 #include "cmd/context.h"
 #include "cmd/tasks/tasks.h"
@@ -55,6 +57,8 @@ static int run_start(struct cor_context *ctx, const void *options, int argc, cha
 	r = spec_has_terminal(&c, &o.tty, err);
 	if (r >= 0)
 		r = cor_run_task(s, &c, &o, &status, err);
+	if (r == -ECANCELED && status)
+		r = 0;
 	cor_container_done(&c);
 	return r < 0 ? r : (int)status;
 }
