@@ -18,7 +18,7 @@ struct cor_spawn {
 	size_t nfds;      /* everything from nfds up is closed */
 	bool new_session; /* setsid */
 	bool default_signals; /* signal mask emptied and handlers reset (always done for handlers) */
-	pid_t pdeathsig_of;   /* the caller's pid: the child is killed when the calling thread ends; 0: it is not */
+	pid_t pdeathsig_of; /* the caller's pid: the child is killed when the calling thread ends; 0: it is not */
 };
 /* Starts it; *ret_pid and, when not NULL, *ret_pidfd (O_CLOEXEC). exec failures are reported here, synchronously
  * ("exec crun: no such file or directory" -> -ENOENT). */

@@ -67,9 +67,9 @@ struct cor_create_options {
 	const char *runtime, *runc_binary, *runc_root; /* runtime NULL: io.containerd.runc.v2 */
 	bool runc_systemd_cgroup;
 	const char *runtime_config_path;
-	bool cni;              /* run --cni: networks by CNI plugins */
-	char *const *publish;  /* strv [HOST-IP:]HOST-PORT:CONTAINER-PORT[/PROTOCOL], with cni */
-	const char *sandbox;   /* the sandbox that the container is to belong to */
+	bool cni;             /* run --cni: networks by CNI plugins */
+	char *const *publish; /* strv [HOST-IP:]HOST-PORT:CONTAINER-PORT[/PROTOCOL], with cni */
+	const char *sandbox;  /* the sandbox that the container is to belong to */
 	struct cor_spec_options spec;
 	/* Not NULL: signals are blocked into it before the first thing is made (client/task_io.h); the caller restores. */
 	struct cor_signals *signals;
@@ -85,7 +85,8 @@ struct cor_task_options {
 	bool detach, null_io, no_pivot, tty;
 	bool ephemeral; /* the root file system goes with the task: what is written to it need never reach the disk */
 	const char *log_uri, *fifo_dir, *pid_file;
-	struct cor_signals *signals; /* detach: of who has blocked them already; may stop setting up the network. Or NULL */
+	struct cor_signals *
+		signals; /* detach: of who has blocked them already; may stop setting up the network. Or NULL */
 };
 /* Creates and starts the container's task with the caller's stdio, forwards signals, waits (unless detach).
  * *ret_status: exit status 0..255. -ECANCELED: a signal came before the start; the status is 128 + its number. */

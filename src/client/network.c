@@ -17,9 +17,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#define SECOND INT64_C(1000000000)
-#define ADD_NS (60 * SECOND)
-#define DEL_NS (30 * SECOND)
+#define SECOND  INT64_C(1000000000)
+#define ADD_NS  (60 * SECOND)
+#define DEL_NS  (30 * SECOND)
 /* After an ADD that failed: the same plugin may not be in a state to do better. */
 #define UNDO_NS (10 * SECOND)
 #define LOCK_NS (90 * SECOND)
@@ -42,9 +42,10 @@ int cor_network_check(const struct cor_create_options *o, struct cor_error *err)
 	if (r < 0)
 		return r;
 	if (ports && !cor_cni_has_capability(&network, "portMappings"))
-		return cor_error_set(err, COR_FAILED_PRECONDITION,
-				     "--publish: no plugin of network \"%s\" in %s has the capability portMappings",
-				     network.name, COR_CNI_CONFIG_DIR);
+		return cor_error_set(
+			err, COR_FAILED_PRECONDITION,
+			"--publish: no plugin of network \"%s\" in %s has the capability portMappings",
+			network.name, COR_CNI_CONFIG_DIR);
 	return 0;
 }
 
@@ -240,8 +241,8 @@ int cor_network_attach(struct cor_services *s, const struct cor_container *c, pi
 		return cor_error_set(err, COR_UNIMPLEMENTED, "--cni is not supported here");
 	int r = begin(&w, &wanted, err);
 	if (r >= 0 && !wanted)
-		r = cor_error_set(err, COR_NOT_FOUND, "container \"%s\" in namespace \"%s\": not found", c->id,
-				  s->ns);
+		r = cor_error_set(err, COR_NOT_FOUND, "container \"%s\" in namespace \"%s\": not found",
+				  c->id, s->ns);
 	if (r >= 0)
 		r = take_down_leftovers(&w, err);
 	if (r >= 0) {

@@ -65,10 +65,8 @@ static int check_plugin(const json_t *plugin, size_t i, struct cor_error *err)
 	if (!json_is_object(caps))
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "plugin %zu: capabilities: expected object",
 				     i);
-	json_object_foreach((json_t *)caps, key, value)
-		if (!json_is_boolean(value))
-			return cor_error_set(err, COR_INVALID_ARGUMENT,
-					     "plugin %zu: capabilities: expected booleans", i);
+	json_object_foreach((json_t *)caps, key, value) if (!json_is_boolean(value)) return cor_error_set(
+		err, COR_INVALID_ARGUMENT, "plugin %zu: capabilities: expected booleans", i);
 	return 0;
 }
 
@@ -105,8 +103,8 @@ static int fill(const char *name, const char *version, json_t *plugins, struct c
 		struct cor_error *err)
 {
 	if (!is_name(name ? name : ""))
-		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "%s", cor_empty(name) ? "no name" : "name: invalid characters");
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "%s",
+				     cor_empty(name) ? "no name" : "name: invalid characters");
 	size_t n = json_array_size(plugins);
 	if (n == 0)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "no plugins in list");

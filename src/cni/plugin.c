@@ -231,7 +231,8 @@ static int judge(struct running *p, int status, struct cor_error *err)
 		(void)snprintf(how, sizeof(how), "signal %d", status - 128);
 	else
 		(void)snprintf(how, sizeof(how), "exit status %d", status);
-	_cleanup_free_ char *text = cor_cni_failure_text(p->out.data, p->out.len, p->err.data, p->err.len, how);
+	_cleanup_free_ char *text =
+		cor_cni_failure_text(p->out.data, p->out.len, p->err.data, p->err.len, how);
 	return text ? cor_error_set(err, COR_UNKNOWN, "%s", text) : cor_error_oom(err);
 }
 

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 
-#define PINS_DIR ".netns" /* no namespace can have the name */
+#define PINS_DIR     ".netns" /* no namespace can have the name */
 #define LOCK_STEP_NS 10000000
 
 static int pins_dir(struct cor_engine *e, struct cor_error *err)
@@ -57,9 +57,9 @@ static int netns_pin(struct cor_services *s, const char *id, pid_t pid, char **r
 	if (fstatat(AT_FDCWD, "/proc/self/ns/net", &ours, 0) < 0 || fstat(ns, &theirs) < 0)
 		return cor_error_errno(err, errno, "stat %s", source);
 	if (ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev)
-		return cor_error_set(err, COR_FAILED_PRECONDITION,
-				     "container %s is in the host's network namespace: --cni needs one of its own",
-				     id);
+		return cor_error_set(
+			err, COR_FAILED_PRECONDITION,
+			"container %s is in the host's network namespace: --cni needs one of its own", id);
 	_cleanup_free_ char *path = cor_asprintf("%s/" PINS_DIR "/%s/%s", e->state, e->ns, id);
 	int r = path ? -ENOENT : cor_error_oom(err);
 	/* Another container's unpin may take the directory away in between. */
