@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "cdi/cdi.h"
 #include "spec/internal.h"
 
 /* A directory tree of devices deeper than this is a loop of mounts, or not meant. */
@@ -196,45 +197,6 @@ int cor_spec_add_host_devices(json_t *spec, struct cor_error *err)
 	return r < 0 ? r : add_path(&sink, "/dev", err);
 }
 
-static bool is_alpha(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_alnum(char c)
-{
-	return is_alpha(c) || (c >= '0' && c <= '9');
-}
-
-/* First and last characters as given, in between letters, digits and `extra`. */
-static bool is_cdi_word(const char *s, size_t n, bool letter_first, const char *extra)
-{
-	if (n == 0 || !(letter_first ? is_alpha(s[0]) : is_alnum(s[0])) || (n > 1 && !is_alnum(s[n - 1])))
-		return false;
-	for (size_t i = 1; i < n; i++)
-		if (!is_alnum(s[i]) && !strchr(extra, s[i]))
-			return false;
-	return true;
-}
-
-bool cor_spec_is_cdi_name(const char *device)
-{
-	const char *eq = strchr(device, '='), *slash = strchr(device, '/');
-
-	return eq && slash && slash < eq && is_cdi_word(device, (size_t)(slash - device), true, "_-.") &&
-	       is_cdi_word(slash + 1, (size_t)(eq - slash - 1), true, "_-.") &&
-	       is_cdi_word(eq + 1, strlen(eq + 1), false, "_-.:");
-}
-
-int cor_spec_check_devices(const struct cor_spec_options *o, struct cor_error *err)
-{
-	for (char *const *d = o->devices; d && *d; d++)
-		if (cor_spec_is_cdi_name(*d))
-			return cor_error_set(err, COR_UNIMPLEMENTED,
-					     "device %s: CDI devices are not supported by this version", *d);
-	return 0;
-}
-
 int cor_spec_apply_devices(struct cor_spec_build *b, struct cor_error *err)
 {
 	struct sink sink = {0};
@@ -249,7 +211,8 @@ int cor_spec_apply_devices(struct cor_spec_build *b, struct cor_error *err)
 	if (r >= 0)
 		r = cor_spec_array(resources, "devices", &sink.rules, err);
 	for (char *const *d = b->options->devices; r >= 0 && *d; d++)
-		r = add_path(&sink, *d, err);
+		if (!cor_cdi_is_qualified(*d))
+			r = add_path(&sink, *d, err);
 	if (r >= 0 && json_array_size(sink.devices) == 0 && cor_spec_linux(b->spec, &resources, err) >= 0)
 		json_object_del(resources, "devices"); /* directories without a device */
 	return r;

@@ -145,13 +145,17 @@ int cor_spec_apply_rlimit(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_propagation(struct cor_spec_build *b, struct cor_error *err);
 
 /* ---- devices.c ---- */
-/* "vendor/class=name" by CDI's syntax rules. */
-bool cor_spec_is_cdi_name(const char *device);
 int cor_spec_allow_default_devices(json_t *spec, struct cor_error *err);
 /* Every node below /dev into linux.devices, without cgroup rules. */
 int cor_spec_add_host_devices(json_t *spec, struct cor_error *err);
-int cor_spec_check_devices(const struct cor_spec_options *o, struct cor_error *err);
+/* Nodes and trees of nodes; CDI's names are left to cor_spec_apply_cdi. */
 int cor_spec_apply_devices(struct cor_spec_build *b, struct cor_error *err);
+
+/* ---- cdi.c, cdi_edits.c ---- */
+int cor_spec_check_gpus(const struct cor_spec_options *o, struct cor_error *err);
+int cor_spec_apply_cdi(struct cor_spec_build *b, struct cor_error *err);
+/* Makes the edits of cor_cdi_resolve. */
+int cor_spec_cdi_edit(json_t *spec, const json_t *edits, struct cor_error *err);
 
 /* ---- annotations.c ---- */
 int cor_spec_check_annotations(const struct cor_spec_options *o, struct cor_error *err);

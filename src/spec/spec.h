@@ -22,6 +22,7 @@ struct cor_spec_options {
 	char *const *labels; /* become annotations at the end */
 	char *const *cap_add, *const *cap_drop;
 	char *const *devices;
+	char *const *gpus; /* --gpus: indices as text */
 	char *const *with_ns;
 	const char *cwd, *user, *hostname, *cgroup; /* NULL: flag not given; cgroup "": clears */
 	const char *rootfs_propagation, *rlimit_nofile;

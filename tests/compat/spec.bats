@@ -373,7 +373,7 @@ newer_user_message() { # USER
 	only_ours "get device path: \"$dir/link\" containerPath: \"\" error: not a device node" --device "$dir/link" -- t:plain
 	only_ours "get device path: \"$dir/plain\" containerPath: \"\" error: not a device node" --device "$dir/plain" -- t:plain
 	refused "error stating device path: stat $dir/nope: no such file or directory" --device "$dir/nope" -- t:plain
-	only_ours 'device nvidia.com/gpu=0: CDI devices are not supported by this version' --device nvidia.com/gpu=0 -- t:plain
+	only_ours 'CDI device injection failed: unresolvable CDI devices no.vendor/class=0' --device no.vendor/class=0 -- t:plain
 }
 
 # ---- combinations -----------------------------------------------------------------------------------------------------

@@ -78,10 +78,13 @@ const struct cor_option cor_container_options[] = {
 		"set the propagation of the container rootfs", .metavar = "MODE"),
 	COR_OPT(F, COR_OPT_STRINGS, devices, "device", NULL,
 		"file path to a device to add to the container; or a path to a directory tree of devices to "
-		"add to the container",
+		"add to the container; or the name of a CDI device (vendor/class=name)",
 		.metavar = "PATH"),
 	COR_OPT(F, COR_OPT_STRING, sandbox, "sandbox", NULL, "create the container in the given sandbox",
 		.metavar = "ID"),
+	COR_OPT(F, COR_OPT_STRINGS, gpus, "gpus", NULL,
+		"add GPUs to the container, by index (of CDI's nvidia.com/gpu or amd.com/gpu)",
+		.metavar = "N"),
 	COR_OPT_END,
 };
 
@@ -135,6 +138,7 @@ int cor_container_flags_apply(const struct cor_container_flags *f, const char *n
 				.cap_add = f->cap_add,
 				.cap_drop = f->cap_drop,
 				.devices = f->devices,
+				.gpus = f->gpus,
 				.with_ns = f->with_ns,
 				.cwd = f->cwd,
 				.user = f->user,

@@ -9,7 +9,7 @@
 struct cor_container_flags {
 	/* what the container is made of */
 	const char *config, *env_file, *cwd, *user, *hostname, *rootfs_propagation;
-	char **env, **labels, **annotations, **mounts, **with_ns, **devices, **cap_add, **cap_drop;
+	char **env, **labels, **annotations, **mounts, **with_ns, **devices, **cap_add, **cap_drop, **gpus;
 	bool tty, read_only, net_host, privileged, allow_new_privs, rootfs;
 	uint64_t memory_limit, cpu_period;
 	bool memory_limit_set;

@@ -340,23 +340,6 @@ static void device_trees(void **state)
 	assert_int_equal(json_array_size(at(spec, "linux.resources.devices")), 12);
 }
 
-static void cdi_names(void **state)
-{
-	static const char *const yes[] = {"nvidia.com/gpu=0", "a/b=c", "v-1/c_2=x:y.z-1", "V/C=9"};
-	static const char *const no[] = {"/dev/null", "dev/null", "a/b=", "a/=c", "/b=c",  "1a/b=c", "a./b=c",
-					 "a/b=c:",    "a/b c=d",  "",     "=",    "a=b/c", "a/b=-c", "./x=y"};
-	struct cor_spec_options o = options();
-
-	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
-		assert_true(cor_spec_is_cdi_name(yes[i]));
-	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
-		if (cor_spec_is_cdi_name(no[i]))
-			fail_msg("%s", no[i]);
-	o.devices = LIST("nvidia.com/gpu=all");
-	assert_refused(&o, NULL, -1, COR_UNIMPLEMENTED,
-		       "device nvidia.com/gpu=all: CDI devices are not supported by this version");
-}
-
 /* Bad flags are refused before anything is looked at: here before the env file that is not there. */
 static void checks_come_first(void **state)
 {
@@ -410,7 +393,6 @@ int main(void)
 		cmocka_unit_test(labels_come_last),
 		cmocka_unit_test_setup_teardown(device_nodes, tree_make, tree_remove),
 		cmocka_unit_test_setup_teardown(device_trees, tree_make, tree_remove),
-		cmocka_unit_test(cdi_names),
 		cmocka_unit_test(checks_come_first),
 		cmocka_unit_test(what_needs_the_root_file_system),
 		cmocka_unit_test(arguments_must_be_text),
