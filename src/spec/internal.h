@@ -25,6 +25,13 @@ struct cor_spec_build {
 	json_t *spec;
 };
 
+/* What the document has become since the last call was set by `source`. Steps get this done for them by their row in spec.c;
+ * one with several sources calls it in between. */
+static inline int cor_spec_explained(struct cor_spec_build *b, const char *source, struct cor_error *err)
+{
+	return b->options->explain ? cor_explain_step(b->options->explain, b->spec, source, err) : 0;
+}
+
 /* ---- document.c: members are made when absent (or null), errors name the member ---- */
 /* Borrowed object or array below obj. */
 int cor_spec_object(json_t *obj, const char *key, json_t **ret, struct cor_error *err);

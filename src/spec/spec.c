@@ -10,8 +10,8 @@ typedef int (*apply_fn)(struct cor_spec_build *b, struct cor_error *err);
 
 /* What --config leaves of it: nothing but the labels. */
 static const struct {
-	const char *flag;
-	check_fn check; /* NULL: nothing to refuse */
+	const char *flag; /* what --explain says of the things that the step sets */
+	check_fn check;   /* NULL: nothing to refuse */
 	apply_fn apply;
 } steps[] = {
 	{"--env-file", NULL, cor_spec_apply_env_file},
@@ -65,7 +65,11 @@ static int build_from_config(struct cor_spec_build *b, struct cor_error *err)
 {
 	int r = cor_spec_config_load(b->options->config_file, &b->spec, err);
 
-	return r < 0 ? r : cor_spec_apply_labels(b, err);
+	if (r >= 0)
+		r = cor_spec_explained(b, "--config", err);
+	if (r >= 0)
+		r = cor_spec_apply_labels(b, err);
+	return r < 0 ? r : cor_spec_explained(b, "--label", err);
 }
 
 static int build_from_flags(struct cor_spec_build *b, struct cor_error *err)
@@ -76,8 +80,13 @@ static int build_from_flags(struct cor_spec_build *b, struct cor_error *err)
 		r = cor_spec_default(b->options->ns, b->options->id, &b->spec, err);
 	if (r >= 0)
 		r = cor_spec_allow_default_devices(b->spec, err);
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(steps); i++)
+	if (r >= 0)
+		r = cor_spec_explained(b, "default", err);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(steps); i++) {
 		r = steps[i].apply(b, err);
+		if (r >= 0)
+			r = cor_spec_explained(b, steps[i].flag, err);
+	}
 	return r;
 }
 

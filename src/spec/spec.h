@@ -8,6 +8,7 @@
 
 #include "oci/image.h"
 #include "oci/json.h"
+#include "spec/explain.h"
 
 /* Exactly what the flags said, unparsed where ctr parses late. Strings borrowed from argv. */
 struct cor_spec_options {
@@ -42,6 +43,9 @@ struct cor_spec_options {
 	uint64_t cpu_shares;
 	int64_t cpu_quota;   /* -1: not given */
 	uint64_t cpu_period; /* 0: not given */
+	/* Not NULL: told who sets what (run --explain). Nothing is to be run then, so no step may change anything but the
+	 * document: profiles are not loaded, and so on. */
+	struct cor_explain *explain;
 };
 
 /* ctr's default spec for linux (oci.GenerateSpec). Caller json_decref's. */
