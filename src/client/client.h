@@ -81,6 +81,11 @@ int cor_create_container(struct cor_services *s, const struct cor_create_options
 int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, json_t **ret,
 		  struct cor_error *err);
 
+/* Tells x (spec/explain.h) who sets what in the spec and in the record ("container.…") that a run with these options makes.
+ * Makes nothing, therefore FAILED_PRECONDITION for an image that is not unpacked. (client/explain.c) */
+int cor_explain_container(struct cor_services *s, const struct cor_create_options *o, struct cor_explain *x,
+			  struct cor_error *err);
+
 struct cor_task_options {
 	bool detach, null_io, no_pivot, tty;
 	bool ephemeral; /* the root file system goes with the task: what is written to it need never reach the disk */

@@ -135,7 +135,7 @@ static int record(struct builder *b, const json_t *spec, struct cor_container *r
 	return 0;
 }
 
-static int check(const struct cor_create_options *o, struct cor_error *err)
+int cor_create_check(const struct cor_create_options *o, struct cor_error *err)
 {
 	int r = cor_identifier_validate("container.ID", o->spec.id, err);
 	if (r < 0)
@@ -189,7 +189,7 @@ int cor_create_container(struct cor_services *s, const struct cor_create_options
 	struct builder b = {.s = s, .o = o};
 	b.snapshotter = cor_empty(o->snapshotter) ? s->default_snapshotter : o->snapshotter;
 	_cleanup_json_ json_t *spec = NULL;
-	int r = check(o, err);
+	int r = cor_create_check(o, err);
 	if (r >= 0)
 		r = cor_network_check(o, err);
 	if (r < 0)
@@ -214,7 +214,7 @@ int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, js
 	char key[40], random[17];
 	cor_random_hex(random, 16);
 	(void)snprintf(key, sizeof(key), "dump-%s", random);
-	int r = check(o, err);
+	int r = cor_create_check(o, err);
 	if (r < 0)
 		return r;
 	r = prepare(&b, key, true, ret, err);

@@ -50,6 +50,43 @@ static void drop_empty(struct cor_map *m)
 			(void)cor_map_unset(m, m->keys[i - 1]);
 }
 
+/* The sources of a container's labels, weakest first. */
+static int explain(struct cor_explain *x, const char *source, const struct cor_map *labels,
+		   struct cor_error *err)
+{
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < labels->n; i++) {
+		_cleanup_free_ char *path = cor_asprintf("container.labels[%s]", labels->keys[i]);
+		if (cor_label_validate(labels->keys[i], labels->values[i], NULL) < 0)
+			continue;
+		/* Empty: taken out, see drop_empty. */
+		r = path ? cor_explain_set(x, path, source, *labels->values[i] ? labels->values[i] : NULL,
+					   err)
+			 : cor_error_oom(err);
+	}
+	return r;
+}
+
+int cor_explain_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_explain *x,
+		       struct cor_error *err)
+{
+	_cleanup_map_ struct cor_map m = {0}, cli = {0};
+	int r = cor_labels_from_strv(flags, &cli, err);
+	if (r >= 0 && image) {
+		bool own = !cor_empty(image->config.stop_signal);
+		r = cor_image_container_labels(&image->config.labels, &m, err);
+		if (r >= 0)
+			r = explain(x, "image Labels", &m, err);
+		if (r >= 0)
+			r = explain(x, "image record", &image->image.labels, err);
+		if (r >= 0)
+			r = cor_explain_set(x, "container.labels[" STOP_SIGNAL_LABEL "]",
+					    own ? "image StopSignal" : "default",
+					    own ? image->config.stop_signal : "SIGTERM", err);
+	}
+	return r < 0 ? r : explain(x, "--label", &cli, err);
+}
+
 int cor_container_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_map *ret,
 			 struct cor_error *err)
 {

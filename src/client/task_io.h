@@ -78,6 +78,11 @@ struct cor_foreground {
  * output is out. The process's exit. */
 int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, struct cor_error *err);
 
+/* ---- create.c ---- */
+
+/* What is wrong with the flags alone, before anything is made. */
+int cor_create_check(const struct cor_create_options *o, struct cor_error *err);
+
 /* ---- labels.c ---- */
 
 /* "k=v" or "k" (value "true", as ctr has it). INVALID_ARGUMENT where key+value are too long. */
@@ -85,5 +90,8 @@ int cor_labels_from_strv(char *const *args, struct cor_map *ret, struct cor_erro
 /* The labels of a container record: image config < image record < flags; plus the stop signal. image may be NULL. */
 int cor_container_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_map *ret,
 			 struct cor_error *err);
+/* The same, told to explain. */
+int cor_explain_labels(const struct cor_resolved_image *image, char *const *flags, struct cor_explain *x,
+		       struct cor_error *err);
 
 #endif

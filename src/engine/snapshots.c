@@ -205,6 +205,22 @@ static int snapshot_mounts(struct cor_services *s, const char *sn, const char *k
 	return mounts_of(e, b, row.id, row.parent_id, row.info.kind == COR_SNAPSHOT_VIEW, ret, err);
 }
 
+/* What a view over it would be: such a view has no data of its own. */
+static int snapshot_look(struct cor_services *s, const char *sn, const char *name, struct cor_mounts *ret,
+			 struct cor_error *err)
+{
+	struct cor_engine *e = cor_engine_of(s);
+	struct cor_snapshot_backend *b;
+	_cleanup_row_ struct row row = {0};
+	int r = look_up(e, sn, name, &row, &b, err);
+	if (r < 0)
+		return r;
+	if (row.info.kind != COR_SNAPSHOT_COMMITTED)
+		return cor_error_set(err, COR_FAILED_PRECONDITION,
+				     "snapshot %s is not committed: failed precondition", name);
+	return mounts_of(e, b, 0, row.id, true, ret, err);
+}
+
 /* ---- making ---- */
 
 struct create {
@@ -530,6 +546,7 @@ const struct cor_snapshot_ops cor_engine_snapshot_ops = {
 	.label = snapshot_label,
 	.usage = snapshot_usage,
 	.mounts = snapshot_mounts,
+	.look = snapshot_look,
 	.prepare = snapshot_prepare,
 	.view = snapshot_view,
 	.commit = snapshot_commit,

@@ -95,6 +95,10 @@ struct cor_snapshot_ops {
 		     struct cor_error *err);
 	int (*mounts)(struct cor_services *s, const char *sn, const char *key, struct cor_mounts *ret,
 		      struct cor_error *err);
+	/* Read-only mounts of what the committed snapshot `name` shows; nothing is made. Only to look into at once: nothing
+	 * keeps the snapshot meanwhile. */
+	int (*look)(struct cor_services *s, const char *sn, const char *name, struct cor_mounts *ret,
+		    struct cor_error *err);
 	/* parent NULL or "": none. labels may be NULL. Duplicate key: ALREADY_EXISTS `snapshot "K": already exists`. */
 	int (*prepare)(struct cor_services *s, const char *sn, const char *key, const char *parent,
 		       const struct cor_map *labels, struct cor_mounts *ret, struct cor_error *err);

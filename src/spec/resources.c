@@ -62,7 +62,11 @@ int cor_spec_apply_cpu_shares(struct cor_spec_build *b, struct cor_error *err)
 	if (!b->options->cpu_shares_set || b->options->cpu_shares == 0)
 		return 0;
 	r = get_cpu(b->spec, &cpu, err);
-	return r < 0 ? r : cor_spec_put_u64(cpu, "shares", b->options->cpu_shares, "cpu-shares", err);
+	if (r >= 0)
+		r = cor_spec_put_u64(cpu, "shares", b->options->cpu_shares, "cpu-shares", err);
+	if (r >= 0 && b->options->cpu_shares == 1024)
+		r = cor_spec_explained(b, "default", err);
+	return r;
 }
 
 /* Both members are written when either flag is given, with the other's default (-1, 0), as ctr does. */

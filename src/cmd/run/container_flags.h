@@ -23,6 +23,7 @@ struct cor_container_flags {
 	bool cni;
 	char **publish;
 	const char *sandbox;
+	bool explain;
 	bool rm, detach, null_io, no_pivot, privileged_without_host_devices;
 	const char *cpuset_cpus, *cpuset_mems;
 	uint64_t cpu_burst;

@@ -4,6 +4,7 @@
 #include "cmd/context.h"
 #include "cmd/run/container_flags.h"
 #include "cmd/run/dump.h"
+#include "cmd/run/explain.h"
 
 typedef struct cor_container_flags F;
 
@@ -29,6 +30,9 @@ static const struct cor_option run_only[] = {
 		.metavar = "PLATFORM"),
 	COR_OPT(F, COR_OPT_STRING, dump_config, "dump-config", NULL,
 		"write the OCI spec to a file, then run; '-' prints it and does not run", .metavar = "FILE"),
+	COR_OPT(F, COR_OPT_BOOL, explain, "explain", NULL,
+		"print what would be made, and which flag, image field or default sets each part; nothing is "
+		"made, nothing runs"),
 	COR_OPT_SET(F, COR_OPT_FLOAT, cpus, cpus_set, "cpus", NULL, "set the CFS cpu quota", .metavar = "N"),
 	COR_OPT(F, COR_OPT_INT, cpu_shares, "cpu-shares", NULL, "set the cpu shares", .def = "1024",
 		.metavar = "N"),
@@ -86,9 +90,14 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 	o.create.spec.cpu_shares_set = true;
 	if (f->dump_config && !*f->dump_config)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "file name is required with --dump-config");
+	if (f->dump_config && f->explain)
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "flags --explain and --dump-config cannot be specified together");
 	r = cor_context_services(ctx, &s, err);
 	if (r < 0)
 		return r;
+	if (f->explain)
+		return cor_run_explain(ctx, s, &o, f, err);
 	if (f->dump_config && streq(f->dump_config, "-"))
 		return cor_run_print_spec(ctx, s, &o.create, err);
 	if (f->dump_config) {
