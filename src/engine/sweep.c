@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "engine/checkpoint.h"
 #include "engine/gc.h"
 
 #define INGEST_AGE_NS (24 * 3600 * INT64_C(1000000000))
@@ -223,5 +224,7 @@ int gc_sweep(struct cor_engine *e, struct gc *gc, struct cor_error *err)
 		r = sweep_directories(e, gc, "native", err);
 	if (r == 0)
 		r = sweep_ingests(e, gc, err);
+	if (r == 0 && !gc->dry_run)
+		r = cor_checkpoint_dirs_sweep(e, err);
 	return r == 0 ? sweep_leases(e, gc, err) : r;
 }

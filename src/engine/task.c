@@ -25,6 +25,7 @@ const struct cor_task_ops cor_engine_task_ops = {
 	.resize = cor_task_resize_op,
 	.close_stdin = cor_task_close_stdin_op,
 	.attach = cor_task_attach_op,
+	.checkpoint = cor_task_checkpoint_op,
 };
 
 int cor_engine_log_path(struct cor_services *s, const char *id, char **ret, struct cor_error *err)

@@ -9,6 +9,7 @@
 
 #include "base/cgroup.h"
 #include "base/path.h"
+#include "engine/checkpoint.h"
 #include "oci/identifier.h"
 #include "rpc/message.h"
 
@@ -17,16 +18,17 @@ struct creation {
 	const struct cor_task_create *req;
 	struct cor_task_runtime runtime;
 	struct cor_task_stdio stdio;
+	struct cor_checkpoint_dir checkpoint;
 	bool made_log;
 	struct cor_engine_task *t;
 	struct cor_task_conn *conn;
 	int64_t burst; /* microseconds; 0: none */
 };
 
-/* A CPU burst is set between create and start. */
+/* A CPU burst is set between create and start; there is no such moment in restoring. */
 static bool starts(const struct creation *c)
 {
-	return c->req->start && c->burst == 0;
+	return c->req->start && (c->burst == 0 || c->req->checkpoint);
 }
 
 /* ---- the request --------------------------------------------------------------------------------------------- */
@@ -67,7 +69,7 @@ static int send_create(struct creation *c, const char *bundle, struct mount_mess
 	m.stdin = cor_task_text(c->stdio.in);
 	m.stdout = cor_task_text(c->stdio.out);
 	m.stderr = cor_task_text(c->stdio.err);
-	m.checkpoint = cor_task_text(req->checkpoint);
+	m.checkpoint = cor_task_text(c->checkpoint.path);
 	options.type_url = cor_task_text(COR_RUNC_OPTIONS_TYPE);
 	options.value = (ProtobufCBinaryData){c->runtime.options_len, c->runtime.options};
 	m.options = &options;
@@ -76,7 +78,7 @@ static int send_create(struct creation *c, const char *bundle, struct mount_mess
 		.method = starts(c) ? "Run" : "Create",
 		.request = &m.base,
 		.response_type = &containerd__task__v2__create_task_response__descriptor,
-		.timeout_ns = cor_task_timeout(c->e, COR_TASK_SLOW_NS),
+		.timeout_ns = cor_task_timeout(c->e, req->checkpoint ? COR_TASK_CHECKPOINT_NS : COR_TASK_SLOW_NS),
 		.fds = c->stdio.fds,
 		.nfds = c->stdio.nfds,
 	};
@@ -153,6 +155,16 @@ int cor_engine_check_sandbox(struct cor_services *s, const char *id, struct cor_
 	return cor_error_set(err, COR_NOT_FOUND, "can't find sandbox %s", id);
 }
 
+static int unpack_checkpoint(struct creation *c, struct cor_error *err)
+{
+	if (!c->req->start)
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "a checkpoint is restored by create and start in one: invalid argument");
+	int r = cor_checkpoint_dir_make(c->e, &c->checkpoint, err);
+	return r < 0 ? r
+		     : cor_checkpoint_unpack(&c->e->services, c->req->checkpoint, c->checkpoint.fd, err);
+}
+
 static int prepare(struct creation *c, struct cor_error *err)
 {
 	int r = cor_identifier_validate("container.ID", c->req->id, err);
@@ -166,6 +178,8 @@ static int prepare(struct creation *c, struct cor_error *err)
 	}
 	if (r == 0)
 		r = cor_task_stdio_make(c->e, c->req->id, &c->req->stdio, &c->stdio, err);
+	if (r == 0 && c->req->checkpoint)
+		r = unpack_checkpoint(c, err);
 	return r;
 }
 
@@ -227,8 +241,10 @@ static int launch(struct creation *c, pid_t *ret_pid, int *ret_console, struct c
 int cor_task_create_op(struct cor_services *s, const struct cor_task_create *req, pid_t *ret_pid,
 		       int *ret_console, struct cor_error *err)
 {
-	struct creation c = {
-		.e = cor_engine_of(s), .req = req, .burst = cor_task_burst(req->container->spec)};
+	struct creation c = {.e = cor_engine_of(s),
+			     .req = req,
+			     .burst = cor_task_burst(req->container->spec),
+			     .checkpoint.fd = -1};
 	pid_t pid = 0;
 	int console = -1;
 	int r = prepare(&c, err);
@@ -236,6 +252,7 @@ int cor_task_create_op(struct cor_services *s, const struct cor_task_create *req
 		r = launch(&c, &pid, &console, err);
 	cor_task_runtime_done(&c.runtime);
 	cor_task_stdio_done(&c.stdio);
+	cor_checkpoint_dir_drop(c.e, &c.checkpoint);
 	if (r < 0) {
 		cor_close(console);
 		return r;

@@ -31,6 +31,8 @@
 
 #define COR_TASK_QUICK_NS (INT64_C(10) * 1000000000)
 #define COR_TASK_SLOW_NS  (INT64_C(120) * 1000000000)
+/* Memory of any size has to be written, or read. */
+#define COR_TASK_CHECKPOINT_NS (INT64_C(3600) * 1000000000)
 #define COR_TASK_KILLED   137 /* exit status of a container that was killed because its shim had died */
 
 /* A call that found the shim dead and the task stopped by that (positive, so no error). */
@@ -216,6 +218,8 @@ int cor_task_resize_op(struct cor_services *s, const char *id, const char *exec_
 		       uint16_t columns, struct cor_error *err);
 int cor_task_close_stdin_op(struct cor_services *s, const char *id, const char *exec_id,
 			    struct cor_error *err);
+int cor_task_checkpoint_op(struct cor_services *s, const struct cor_task_checkpoint *req,
+			   struct cor_checkpoint_result *ret, struct cor_error *err);
 int cor_task_attach_op(struct cor_services *s, const char *id, const char *exec_id, int *ret_sock,
 		       bool *ret_terminal, struct cor_error *err);
 

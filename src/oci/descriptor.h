@@ -14,6 +14,11 @@
 #define COR_MT_OCI_LAYER         "application/vnd.oci.image.layer.v1.tar"
 #define COR_MT_OCI_LAYER_GZIP    "application/vnd.oci.image.layer.v1.tar+gzip"
 #define COR_MT_OCI_LAYER_ZSTD    "application/vnd.oci.image.layer.v1.tar+zstd"
+/* containerd's checkpoints: criu's files, the spec, the options of checkpoint and of the runtime. */
+#define COR_MT_CHECKPOINT                 "application/vnd.containerd.container.criu.checkpoint.criu.tar"
+#define COR_MT_CHECKPOINT_CONFIG          "application/vnd.containerd.container.checkpoint.config.v1+proto"
+#define COR_MT_CHECKPOINT_OPTIONS         "application/vnd.containerd.container.checkpoint.options.v1+proto"
+#define COR_MT_CHECKPOINT_RUNTIME_OPTIONS "application/vnd.containerd.container.checkpoint.runtime.options+proto"
 #define COR_MT_DOCKER_LIST       "application/vnd.docker.distribution.manifest.list.v2+json"
 #define COR_MT_DOCKER_MANIFEST   "application/vnd.docker.distribution.manifest.v2+json"
 #define COR_MT_DOCKER_CONFIG     "application/vnd.docker.container.image.v1+json"

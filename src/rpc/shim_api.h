@@ -56,6 +56,8 @@
 #define COR_LOG_MAX           (16u << 20)
 /* google.protobuf.Any type of runc's options (containerd.runc.v1.Options). */
 #define COR_RUNC_OPTIONS_TYPE "containerd.runc.v1.Options"
+/* The same of Checkpoint's options (containerd.runc.v1.CheckpointOptions). */
+#define COR_CHECKPOINT_OPTIONS_TYPE "containerd.runc.v1.CheckpointOptions"
 /* type URL of an OCI process / spec in an Any. */
 #define COR_PROCESS_TYPE      "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define COR_SPEC_TYPE         "types.containerd.io/opencontainers/runtime-spec/1/Spec"

@@ -78,3 +78,9 @@ int cor_content_read_all(struct cor_services *s, const char *digest, size_t max,
 		*ret_len = len;
 	return 0;
 }
+
+void cor_checkpoint_result_done(struct cor_checkpoint_result *r)
+{
+	cor_descriptor_done(&r->criu);
+	cor_descriptor_done(&r->config);
+}

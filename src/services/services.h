@@ -148,8 +148,21 @@ struct cor_task_create {
 	struct cor_stdio stdio;
 	bool no_pivot;
 	bool start;             /* hint: start() follows at once, nothing comes in between */
-	const char *checkpoint; /* path or NULL */
+	/* NULL: a new process. Else criu's files (a checkpoint's COR_MT_CHECKPOINT), from which it goes on; needs `start`. */
+	const struct cor_descriptor *checkpoint;
 };
+struct cor_task_checkpoint {
+	const char *id;
+	bool exit; /* the container ends with it; else it goes on, and may be paused */
+	bool file_locks;
+	/* Absolute paths, or NULL. With image_path criu's files stay there, and no blobs are made. */
+	const char *image_path, *work_path;
+};
+/* Zero-initialise; freed by _done. */
+struct cor_checkpoint_result {
+	struct cor_descriptor criu, config; /* COR_MT_CHECKPOINT and _CONFIG */
+};
+void cor_checkpoint_result_done(struct cor_checkpoint_result *r);
 struct cor_exec {
 	const char *id, *exec_id;
 	const char *process; /* OCI process, JSON text */
@@ -193,6 +206,9 @@ struct cor_task_ops {
 	 * terminal bytes otherwise. End of file when the process's output ends. */
 	int (*attach)(struct cor_services *s, const char *id, const char *exec_id, int *ret_sock,
 		      bool *ret_terminal, struct cor_error *err);
+	/* What was made is kept by the caller's operation lease. FAILED_PRECONDITION for what does not run. */
+	int (*checkpoint)(struct cor_services *s, const struct cor_task_checkpoint *req,
+			  struct cor_checkpoint_result *ret, struct cor_error *err);
 };
 
 /* ---- leases, namespaces, garbage ------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ static void on_made(const struct cor_runtime_result *result, void *data)
 	struct cor_shim_process *init = data;
 	struct cor_error err;
 	cor_error_clear(&err);
+	cor_checkpoint_restored(init);
 	if (result->r < 0) {
 		fail_with(init, result->err);
 		return;
@@ -57,18 +58,27 @@ static void launch(struct cor_shim_process *init)
 		fail_with(init, &err);
 		return;
 	}
-	if (cor_io_is_direct(&init->io) && cor_command_check_init(s->bundle_fd, &err) < 0) {
+	if (!init->checkpoint && cor_io_is_direct(&init->io) && cor_command_check_init(s->bundle_fd, &err) < 0) {
 		(void)cor_error_wrap(&err, 0, "OCI runtime create failed: %s create failed", rt->name);
 		fail_with(init, &err);
 		return;
 	}
 	init->launched = true;
+	if (init->checkpoint) {
+		if (cor_checkpoint_restore(init, &io, on_made, &err) < 0)
+			fail_with(init, &err);
+		return;
+	}
 	if ((init->start ? rt->driver->run : rt->driver->create)(rt, &io, on_made, init, &err) < 0)
 		fail_with(init, &err);
 }
 
 void cor_lifecycle_create(struct cor_shim_process *init)
 {
+	if (init->checkpoint && !init->start) {
+		cor_checkpoint_created(init);
+		return;
+	}
 	init->state = COR_PROC_MAKING;
 	cor_prepare(init, launch);
 }
@@ -103,6 +113,10 @@ void cor_lifecycle_start(struct cor_shim_process *init, struct cor_shim_call *ca
 		r = cor_error_set(&err, COR_FAILED_PRECONDITION,
 				  "cannot start a %s process: failed precondition",
 				  cor_process_state_name(init));
+	if (r == 0 && init->checkpoint) {
+		cor_checkpoint_start(init, call);
+		return;
+	}
 	if (r == 0)
 		r = rt->driver->start(rt, on_started, init, &err);
 	if (r < 0) {

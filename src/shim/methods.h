@@ -29,7 +29,8 @@ COR_METHOD(resume);
 COR_METHOD(update);
 COR_METHOD(connect);
 COR_METHOD(shutdown);
-COR_METHOD(checkpoint);
 COR_METHOD(stats);
+/* checkpoint.c */
+COR_METHOD(checkpoint);
 
 #endif

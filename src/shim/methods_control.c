@@ -313,11 +313,6 @@ static void unimplemented(struct cor_shim_call *call, const char *what)
 	cor_call_fail(call, &err);
 }
 
-COR_METHOD(checkpoint)
-{
-	unimplemented(req->call, "checkpoint");
-}
-
 COR_METHOD(stats)
 {
 	unimplemented(req->call, "stats");

@@ -64,7 +64,8 @@ static int record_runtime(const struct cor_shim *s, const char *binary, const ch
 	return cor_write_file_at(s->bundle_fd, "runtime", b.data, b.len, 0600, false, err);
 }
 
-static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_error *err)
+static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_shim_process *init,
+			struct cor_error *err)
 {
 	runc_options *o;
 	_cleanup_free_ char *binary = NULL, *root = NULL;
@@ -86,11 +87,16 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 					       .bundle_fd = s->bundle_fd,
 					       .binary = binary,
 					       .root = root,
+					       .criu = o ? o->criu_path : NULL,
 					       .systemd_cgroup = o && o->systemd_cgroup,
 					       .no_pivot = o && o->no_pivot_root,
 					       .no_new_keyring = o && o->no_new_keyring,
 					       .debug = s->debug};
 		r = cor_runtime_runc_new(&c, &s->runtime, err);
+	}
+	if (r == 0 && init->checkpoint && o && !cor_empty(o->criu_work_path)) {
+		init->criu_work = strdup(o->criu_work_path);
+		r = init->criu_work ? 0 : cor_error_oom(err);
 	}
 	cor_message_free(o ? &o->base : NULL);
 	return r;
@@ -124,8 +130,9 @@ static int check_create(const struct cor_shim *s, const create_request *m, struc
 		return cor_error_set(err, COR_ALREADY_EXISTS, "task %s: already exists", s->id);
 	if (s->stopping)
 		return cor_error_set(err, COR_UNAVAILABLE, "the shim is shutting down");
-	if (!cor_empty(m->checkpoint))
-		return cor_error_set(err, COR_UNIMPLEMENTED, "restoring from a checkpoint: not implemented");
+	if (!cor_empty(m->checkpoint) && m->checkpoint[0] != '/')
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "checkpoint \"%s\": not an absolute path: invalid argument", m->checkpoint);
 	return 0;
 }
 
@@ -143,8 +150,10 @@ static void create(struct cor_shim *s, const struct cor_shim_request *req, const
 	init = cor_process_new(s, "");
 	if (!init || cor_process_set_stdio(init, m->terminal, m->stdin, m->stdout, m->stderr) < 0)
 		r = cor_error_oom(&err);
+	if (r == 0 && !cor_empty(m->checkpoint) && !(init->checkpoint = strdup(m->checkpoint)))
+		r = cor_error_oom(&err);
 	if (r == 0)
-		r = make_runtime(s, m, &err);
+		r = make_runtime(s, m, init, &err);
 	if (r == 0)
 		r = open_io(init, req, &err);
 	if (r == 0)
@@ -185,7 +194,7 @@ static int check_exec(struct cor_shim *s, const Containerd__Task__V2__ExecProces
 		return r;
 	if (cor_process_find(s, m->id, m->exec_id, &p, NULL) == 0)
 		return cor_error_set(err, COR_ALREADY_EXISTS, "id %s: already exists", m->exec_id);
-	if (s->init->state == COR_PROC_MAKING || s->init->state >= COR_PROC_STOPPED)
+	if (s->init->state == COR_PROC_MAKING || s->init->pid == 0 || s->init->state >= COR_PROC_STOPPED)
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
 				     "cannot exec in a %s state: failed precondition",
 				     cor_process_state_name(s->init));

@@ -71,6 +71,8 @@ void cor_process_free(struct cor_shim_process *p)
 	cor_close(p->pidfd);
 	free(p->failure);
 	free(p->spec);
+	free(p->checkpoint);
+	free(p->criu_work);
 	free(p->in);
 	free(p->out);
 	free(p->err);

@@ -8,6 +8,7 @@
  *   MAKING    | Create, Run, Start of an exec: | CREATED (Create), RUNNING (Run, exec), STOPPED (an exec that failed), gone
  *             |   the runtime is at work       |   (an init that failed)
  *   CREATED   | Create (init only)             | STARTING by Start; STOPPED by its exit; DELETING by Delete
+ *             |   (with a checkpoint: no pid)  |
  *   STARTING  | Start of init                  | RUNNING; CREATED when it failed; STOPPED by its exit
  *   RUNNING   | Start, Run                     | STOPPED by its exit
  *   STOPPED   | exit                           | DELETING (init), gone (exec)
@@ -51,6 +52,7 @@ struct cor_shim_process {
 	struct cor_console console;
 	struct cor_shim_conn *owner; /* the connection that has the terminal */
 	char *spec;                  /* exec: OCI process, JSON */
+	char *checkpoint, *criu_work; /* init: directories to restore from and for criu's logs; NULL: none given */
 	struct cor_shim_call *waiters;
 	/* The operation at work on it. */
 	struct cor_shim_call *call;
@@ -97,7 +99,7 @@ void cor_process_kill_rest(struct cor_shim *s);
 /* A client's connection is closed: terminals it had are read by us now. */
 void cor_shim_conn_gone(struct cor_shim *s, struct cor_shim_conn *conn);
 
-/* lifecycle.c, exec.c, removal.c: they end the process's call when done. */
+/* lifecycle.c, exec.c, removal.c, checkpoint.c: they end the process's call when done. */
 void cor_lifecycle_create(struct cor_shim_process *init);
 void cor_lifecycle_start(struct cor_shim_process *init, struct cor_shim_call *call);
 void cor_exec_start(struct cor_shim_process *p, struct cor_shim_call *call);
@@ -105,6 +107,14 @@ void cor_removal_init(struct cor_shim_process *init, struct cor_shim_call *call)
 /* Shutdown: init goes, whatever its state (not MAKING), and nobody is told. */
 void cor_removal_force(struct cor_shim_process *init);
 void cor_removal_exec(struct cor_shim_process *p, struct cor_shim_call *call);
+/* checkpoint.c. An init with a checkpoint is created without a process (ends its call) … */
+void cor_checkpoint_created(struct cor_shim_process *init);
+/* … which Start restores. */
+void cor_checkpoint_start(struct cor_shim_process *init, struct cor_shim_call *call);
+/* The runtime's part of it alone, for Run; afterwards, well or not, _restored. */
+int cor_checkpoint_restore(struct cor_shim_process *init, const struct cor_runtime_stdio *io,
+			   cor_runtime_fn fn, struct cor_error *err);
+void cor_checkpoint_restored(struct cor_shim_process *init);
 /* Takes back what create had made, then fails the call with init->failure. */
 void cor_removal_rollback(struct cor_shim_process *init);
 /* What init had left behind is killed now: a removal that waited for that goes on. */

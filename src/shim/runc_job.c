@@ -25,8 +25,8 @@
 
 const char *runc_verb_name(enum runc_verb verb)
 {
-	static const char *const names[] = {"create", "run",   "start",  "exec", "kill",
-					    "delete", "pause", "resume", "ps",   "update"};
+	static const char *const names[] = {"create", "run",    "start", "exec",   "kill",       "delete",
+					    "pause",  "resume", "ps",    "update", "checkpoint", "restore"};
 	return names[verb];
 }
 
@@ -41,7 +41,7 @@ struct runc_job *runc_job_new(struct runc *rt, enum runc_verb verb, cor_runtime_
 	job->fn = fn;
 	job->data = data;
 	unsigned n = rt->sequence++;
-	bool init = verb == RUNC_CREATE || verb == RUNC_RUN;
+	bool init = runc_makes_init(verb);
 	if (init)
 		(void)snprintf(job->log, sizeof(job->log), "log.json");
 	else
@@ -63,7 +63,7 @@ struct runc_job *runc_job_free(struct runc_job *job)
 	if (!job)
 		return NULL;
 	int dir = job->rt->bundle_fd;
-	bool init = job->verb == RUNC_CREATE || job->verb == RUNC_RUN;
+	bool init = runc_makes_init(job->verb);
 	if (!init && *job->log)
 		(void)unlinkat(dir, job->log, 0);
 	if (!init && *job->pid_file)
@@ -71,16 +71,17 @@ struct runc_job *runc_job_free(struct runc_job *job)
 	if (*job->input)
 		(void)unlinkat(dir, job->input, 0);
 	cor_close(job->output);
+	free(job->criu_log);
 	free(job);
 	return NULL;
 }
 
 static bool makes_process(enum runc_verb verb)
 {
-	return verb == RUNC_CREATE || verb == RUNC_RUN || verb == RUNC_EXEC;
+	return runc_makes_init(verb) || verb == RUNC_EXEC;
 }
 
-#define ARGS_MAX 32
+#define ARGS_MAX 64
 
 /* The whole command line: global options, verb, what the caller added. `log` holds the log's path. */
 static int make_argv(const struct runc_job *job, const char *const *args, const char *log, const char **argv)
@@ -98,6 +99,12 @@ static int make_argv(const struct runc_job *job, const char *const *args, const 
 		argv[n++] = "--systemd-cgroup";
 	if (rt->debug)
 		argv[n++] = "--debug";
+	/* Only runc has it: crun is linked to its criu. */
+	if (rt->criu && (job->verb == RUNC_CHECKPOINT || job->verb == RUNC_RESTORE) &&
+	    streq(rt->base.name, "runc")) {
+		argv[n++] = "--criu";
+		argv[n++] = rt->criu;
+	}
 	argv[n++] = runc_verb_name(job->verb);
 	for (; *args; args++) {
 		if (n + 1 >= ARGS_MAX)

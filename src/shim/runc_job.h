@@ -19,6 +19,8 @@ enum runc_verb {
 	RUNC_RESUME,
 	RUNC_PS,
 	RUNC_UPDATE,
+	RUNC_CHECKPOINT,
+	RUNC_RESTORE,
 };
 
 struct runc_job;
@@ -27,6 +29,7 @@ struct runc {
 	const char *id, *bundle; /* borrowed */
 	int bundle_fd;
 	char *binary, *root;
+	char *criu; /* NULL: the one in PATH */
 	bool systemd_cgroup, no_pivot, no_new_keyring, debug;
 	struct runc_job *jobs;
 	unsigned sequence;
@@ -41,6 +44,7 @@ struct runc_job {
 	char log[24];      /* name in the bundle */
 	char pid_file[24]; /* name in the bundle, "" when it makes no process */
 	char input[24];    /* a file made for it, in the bundle, or "" */
+	char *criu_log;    /* path of what criu says, or NULL */
 	cor_runtime_fn fn;
 	void *data;
 };
@@ -56,6 +60,18 @@ int runc_job_start(struct runc_job *job_take, const char *const *args, const str
 void runc_job_finish(struct runc_job *job, int status);
 /* The error of a job that failed (runc_error.c). Returns the negative errno. */
 int runc_job_error(const struct runc_job *job, int status, struct cor_error *err);
+/* What criu complained about in its log, in one line: the caller's, NULL when there is nothing (runtime_criu.c). */
+char *runc_criu_complaint(const char *log_path);
+/* The verbs that need criu (runtime_criu.c). */
+int runc_checkpoint(struct cor_runtime *rt, const struct cor_runtime_checkpoint *c, cor_runtime_fn fn,
+		    void *data, struct cor_error *err);
+int runc_restore(struct cor_runtime *rt, const char *images, const char *work,
+		 const struct cor_runtime_stdio *io, cor_runtime_fn fn, void *data, struct cor_error *err);
+/* Does it make the container's init process? */
+static inline bool runc_makes_init(enum runc_verb verb)
+{
+	return verb == RUNC_CREATE || verb == RUNC_RUN || verb == RUNC_RESTORE;
+}
 /* "create", "ps" … */
 const char *runc_verb_name(enum runc_verb verb);
 

@@ -22,7 +22,7 @@ struct cor_runtime;
 struct cor_runtime_result {
 	int r;                       /* 0 or -errno */
 	const struct cor_error *err; /* set when r < 0; containerd's text */
-	pid_t pid;                   /* create, run, exec: the process */
+	pid_t pid;                   /* create, run, restore, exec: the process */
 	const pid_t *pids;           /* pids */
 	size_t npids;
 };
@@ -40,6 +40,16 @@ struct cor_runtime_exec {
 	const char *id;           /* a name for temporary files; checked by the caller */
 	const char *process_file; /* name in the bundle: the OCI process */
 	struct cor_runtime_stdio stdio;
+};
+
+/* Both directories exist; the images go to one, criu's logs and the like to the other. Paths are absolute. */
+struct cor_runtime_checkpoint {
+	const char *images, *work;
+	bool leave_running; /* else the container ends with it */
+	bool open_tcp, external_unix_sockets, terminal, file_locks;
+	const char *const *empty_namespaces;
+	size_t n_empty_namespaces;
+	const char *cgroups_mode; /* NULL or "": the runtime's default */
 };
 
 struct cor_runtime_driver {
@@ -66,6 +76,12 @@ struct cor_runtime_driver {
 	int (*pause)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
 	int (*resume)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
 	int (*pids)(struct cor_runtime *rt, cor_runtime_fn fn, void *data, struct cor_error *err);
+	int (*checkpoint)(struct cor_runtime *rt, const struct cor_runtime_checkpoint *checkpoint,
+			  cor_runtime_fn fn, void *data, struct cor_error *err);
+	/* In place of create and start: the process goes on from where its checkpoint was made. */
+	int (*restore)(struct cor_runtime *rt, const char *images, const char *work,
+		       const struct cor_runtime_stdio *io, cor_runtime_fn fn, void *data,
+		       struct cor_error *err);
 	/* resources: OCI LinuxResources, JSON. */
 	int (*update)(struct cor_runtime *rt, const char *resources, cor_runtime_fn fn, void *data,
 		      struct cor_error *err);
@@ -85,6 +101,7 @@ struct cor_runtime_config {
 	int bundle_fd;
 	const char *binary; /* absolute path */
 	const char *root;   /* the runtime's own state directory */
+	const char *criu;   /* absolute path; NULL or "": the one in PATH */
 	bool systemd_cgroup, no_pivot, no_new_keyring, debug;
 };
 struct cor_runtime {

@@ -246,6 +246,7 @@ static void runc_free(struct cor_runtime *rt)
 	}
 	free(r->binary);
 	free(r->root);
+	free(r->criu);
 	free(r);
 }
 
@@ -262,6 +263,8 @@ static const struct cor_runtime_driver runc_driver = {
 	.resume = runc_resume,
 	.pids = runc_pids,
 	.update = runc_update,
+	.checkpoint = runc_checkpoint,
+	.restore = runc_restore,
 	.exists = runc_exists,
 	.abort = runc_abort,
 	.busy = runc_busy,
@@ -284,7 +287,8 @@ int cor_runtime_runc_new(const struct cor_runtime_config *c, struct cor_runtime 
 	r->no_pivot = c->no_pivot;
 	r->no_new_keyring = c->no_new_keyring;
 	r->debug = c->debug;
-	if (!r->binary || !r->root) {
+	r->criu = cor_empty(c->criu) ? NULL : strdup(c->criu);
+	if (!r->binary || !r->root || (!cor_empty(c->criu) && !r->criu)) {
 		runc_free(&r->base);
 		return cor_error_oom(err);
 	}

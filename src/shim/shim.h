@@ -5,7 +5,7 @@
  *     main.c          descriptors, signals, the loop
  *     server.c        connections, requests to methods, replies
  *     methods_*.c     one function per method of the Task service (and our own)
- *     lifecycle.c, exec.c, removal.c   what takes more than one step: create, exec, delete
+ *     lifecycle.c, exec.c, removal.c, checkpoint.c   what takes more than one step: create, exec, delete …
  *     process.c       states of a process, exits
  *     io*.c …         its stdio
  *     runtime*.c      making containers
@@ -51,6 +51,7 @@ struct cor_shim {
 	struct cor_shim_process *execs; /* linked by next */
 	bool rootfs_mounted;
 	bool pausing, paused;
+	bool checkpointing;
 	bool killing;  /* what init left behind is being killed */
 	bool stopping; /* Shutdown: ends when the task is gone */
 
