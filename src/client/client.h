@@ -92,12 +92,23 @@ struct cor_task_options {
 	const char *log_uri, *fifo_dir, *pid_file;
 	struct cor_signals *
 		signals; /* detach: of who has blocked them already; may stop setting up the network. Or NULL */
+	const struct cor_descriptor *checkpoint; /* NULL, or what the process goes on from */
 };
 /* Creates and starts the container's task with the caller's stdio, forwards signals, waits (unless detach).
  * *ret_status: exit status 0..255. -ECANCELED: a signal came before the start; the status is 128 + its number. */
 int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
 		 uint32_t *ret_status, struct cor_error *err);
+/* From a checkpoint image instead of by a spec of flags. Of the create options count id, namespace, labels, snapshot labels
+ * and, when create.image is given, snapshotter and runtime (`run --checkpoint`); otherwise image, snapshotter and runtime
+ * are those that the checkpoint names (`containers restore`). */
+struct cor_restore_options {
+	const char *ref; /* name of the checkpoint's image */
+	bool rw;         /* with the changes to the root file system (an error when there are none, unless live) */
+	bool live;       /* the process goes on; else it starts anew */
+};
 struct cor_run_options {
+	const struct cor_restore_options *restore; /* NULL: a new container. Else the terminal is the checkpoint's */
+	bool detach_without_tty; /* with restore: stay only where there is a terminal to serve */
 	struct cor_create_options create;
 	struct cor_task_options task;
 	bool rm;
@@ -108,6 +119,22 @@ struct cor_run_options {
 /* All of `run`. A failure leaves nothing behind. */
 int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,
 	    struct cor_error *err);
+
+/* ---- checkpoints (client/checkpoint*.c, restore.c) ---- */
+struct cor_checkpoint_task_options {
+	const char *id;
+	bool exit;                          /* the container ends when the checkpoint is made */
+	const char *image_path, *work_path; /* absolute; NULL: an image, criu's log not kept */
+};
+/* *ret_name: of the image made (caller's); NULL with image_path. A failure leaves the task running and nothing behind. */
+int cor_checkpoint_task(struct cor_services *s, const struct cor_checkpoint_task_options *o, char **ret_name,
+			struct cor_error *err);
+struct cor_checkpoint_container_options {
+	const char *id, *ref;
+	bool rw, image, task;
+};
+int cor_checkpoint_container(struct cor_services *s, const struct cor_checkpoint_container_options *o,
+			     struct cor_error *err);
 
 struct cor_exec_request {
 	const char *id, *exec_id;

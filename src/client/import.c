@@ -194,6 +194,23 @@ int cor_import_index(struct cor_import *im, const char *text, size_t len, struct
 	return cor_import_record(im, err);
 }
 
+/* A checkpoint need not have its image in it. */
+static bool is_checkpoint(struct cor_import *im, const struct cor_import_image *image)
+{
+	_cleanup_(cor_index_done) struct cor_index index = {0};
+	_cleanup_free_ char *text = NULL;
+	size_t n;
+
+	if (!cor_media_type_is_index(image->target.media_type) ||
+	    cor_content_read_all(im->s, image->target.digest, COR_MANIFEST_SIZE_MAX, &text, &n, NULL) < 0 ||
+	    cor_index_parse(text, n, image->target.media_type, &index, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < index.n; i++)
+		if (cor_media_type_is_checkpoint(index.manifests[i].media_type))
+			return true;
+	return false;
+}
+
 static int unpack_image(struct cor_import *im, const struct cor_import_image *image, struct cor_error *err)
 {
 	_cleanup_(cor_resolved_image_done) struct cor_resolved_image r = {0};
@@ -201,8 +218,9 @@ static int unpack_image(struct cor_import *im, const struct cor_import_image *im
 	int code;
 
 	code = cor_resolve_descriptor(im->s, &image->target, im->o->platform, &r, &e);
-	if (code < 0 && e.code == COR_NOT_FOUND && im->all)
-		return 0; /* all platforms, but not this machine's */
+	/* All platforms, but not this machine's. */
+	if (code < 0 && e.code == COR_NOT_FOUND && (im->all || is_checkpoint(im, image)))
+		return 0;
 	if (code >= 0)
 		code = cor_unpack(im->s, &r, im->o->snapshotter, &im->o->progress, &e);
 	if (code < 0 && err)

@@ -160,7 +160,11 @@ static int walk(struct cor_import *im, const struct cor_descriptor *desc, unsign
 	const char *known;
 	int r;
 
-	if (!is_wanted(im, desc) || (!is_index && !cor_media_type_is_manifest(desc->media_type)))
+	if (!is_wanted(im, desc))
+		return 0;
+	if (depth > 0 && cor_media_type_is_checkpoint(desc->media_type))
+		return (r = require(im, desc, err)) < 0 ? r : 1;
+	if (!is_index && !cor_media_type_is_manifest(desc->media_type))
 		return 0;
 	known = cor_map_get(&im->seen, desc->digest);
 	if (known)

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "client/checkpoint.h"
 
 struct session {
 	struct cor_services *s;
@@ -81,7 +82,8 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		.stdio = ss->io,
 		.no_pivot = ss->o->no_pivot,
 		/* With a terminal the window size is set between create and start, the network is set up there. */
-		.start = !ss->o->tty && !cor_network_wanted(c),
+		.start = ss->o->checkpoint || (!ss->o->tty && !cor_network_wanted(c)),
+		.checkpoint = ss->o->checkpoint,
 	};
 	pid_t pid = 0;
 	r = s->tasks->create(s, &req, &pid, &ss->console, err);
@@ -210,9 +212,25 @@ static void remove_after(struct cor_services *s, const struct cor_container *c)
 	cor_warn("clean up container %s: %s", c->id, e.message);
 }
 
+/* The container as flags or a checkpoint have it. *criu: freed by the caller. */
+static int make(struct cor_services *s, const struct cor_run_options *o,
+		const struct cor_create_options *create, struct cor_task_options *task,
+		struct cor_descriptor *criu, struct cor_container *ret, struct cor_error *err)
+{
+	if (!o->restore)
+		return cor_create_container(s, create, ret, err);
+	int r = cor_restore_container(s, create, o->restore, ret, criu, &task->tty, err);
+	if (r < 0)
+		return r;
+	task->checkpoint = o->restore->live ? criu : NULL;
+	task->detach = task->detach || (o->detach_without_tty && !task->tty);
+	return 0;
+}
+
 int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,
 	    struct cor_error *err)
 {
+	struct cor_descriptor criu = {0};
 	struct cor_container c = {0};
 	struct cor_signals signals = COR_SIGNALS_NONE;
 	struct cor_create_options create = o->create;
@@ -230,7 +248,7 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	create.signals = &signals;
 	task.ephemeral = o->rm;
 	task.signals = &signals;
-	int r = cor_create_container(s, &create, &c, err);
+	int r = make(s, o, &create, &task, &criu, &c, err);
 	if (r >= 0) {
 		r = o->created ? o->created(&c, o->created_data, err) : 0;
 		if (r >= 0)
@@ -246,5 +264,6 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 		cor_container_done(&c);
 	}
 	cor_signals_restore(&signals);
+	cor_descriptor_done(&criu);
 	return r;
 }

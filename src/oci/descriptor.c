@@ -62,3 +62,8 @@ bool cor_media_type_is_layer(const char *mt)
 		      cor_startswith(mt, "application/vnd.docker.image.rootfs.diff.tar") ||
 		      cor_startswith(mt, "application/vnd.docker.image.rootfs.foreign.diff.tar"));
 }
+
+bool cor_media_type_is_checkpoint(const char *mt)
+{
+	return mt && (cor_startswith(mt, "application/vnd.containerd.container.") || cor_media_type_is_layer(mt));
+}

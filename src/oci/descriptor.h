@@ -39,5 +39,7 @@ bool cor_media_type_is_index(const char *mt);
 bool cor_media_type_is_manifest(const char *mt);
 bool cor_media_type_is_config(const char *mt);
 bool cor_media_type_is_layer(const char *mt);
+/* A part of containerd's checkpoints, or the layer beside them: what has no children in an index that has more than images. */
+bool cor_media_type_is_checkpoint(const char *mt);
 
 #endif

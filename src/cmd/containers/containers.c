@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "cmd/containers/checkpoint.h"
 #include "cmd/context.h"
 #include "cmd/filter.h"
 #include "cmd/run/container_flags.h"
@@ -302,7 +303,9 @@ static const struct cor_command delete_ = {
 	.run = run_delete,
 };
 
-static const struct cor_command *const verbs[] = {&create, &delete_, &info, &list, &label, NULL};
+static const struct cor_command *const verbs[] = {&create, &delete_, &info, &list, &label,
+						  &cor_cmd_containers_checkpoint,
+						  &cor_cmd_containers_restore, NULL};
 
 const struct cor_command cor_cmd_containers = {
 	.name = "containers",

@@ -28,6 +28,7 @@ struct cor_container_flags {
 	const char *cpuset_cpus, *cpuset_mems;
 	uint64_t cpu_burst;
 	const char *pid_file, *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
+	const char *checkpoint;
 	double cpus;
 	bool cpus_set;
 	int64_t cpu_shares;
@@ -40,5 +41,10 @@ extern const struct cor_option cor_container_options[];
  * borrowed from flags and args. */
 int cor_container_flags_apply(const struct cor_container_flags *f, const char *ns, int argc, char **args,
 			      struct cor_create_options *ret, struct cor_error *err);
+
+/* Of `run --checkpoint`: INVALID_ARGUMENT for flags and positionals that the checkpoint leaves no room for. */
+struct cor_context;
+int cor_container_flags_check_restore(const struct cor_context *ctx, const struct cor_container_flags *f,
+				      int argc, struct cor_error *err);
 
 #endif

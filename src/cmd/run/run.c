@@ -47,6 +47,8 @@ static const struct cor_option run_only[] = {
 		"set RLIMIT_NOFILE (format: <soft>[:<hard>])", .metavar = "SOFT[:HARD]"),
 	COR_OPT(F, COR_OPT_BOOL, privileged_without_host_devices, "privileged-without-host-devices", NULL,
 		"don't pass all host devices to privileged container"),
+	COR_OPT(F, COR_OPT_STRING, checkpoint, "checkpoint", NULL,
+		"go on from this checkpoint image of a container of the image", .metavar = "IMAGE"),
 	COR_OPT_END,
 };
 static const struct cor_option *const more[] = {cor_container_options, NULL};
@@ -67,9 +69,13 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 				.pid_file = f->pid_file,
 			},
 	};
+	struct cor_restore_options restore = {.ref = f->checkpoint, .rw = true, .live = true};
 	int r = cor_container_flags_apply(f, ctx->globals.ns, argc, args, &o.create, err);
+	if (r >= 0 && f->checkpoint)
+		r = cor_container_flags_check_restore(ctx, f, argc, err);
 	if (r < 0)
 		return r;
+	o.restore = f->checkpoint ? &restore : NULL;
 	if (f->rm && f->detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");

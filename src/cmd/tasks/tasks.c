@@ -9,7 +9,8 @@ static const struct cor_command *const verbs[] = {
 	&cor_cmd_tasks_exec,   &cor_cmd_tasks_kill,
 	&cor_cmd_tasks_list,   &cor_cmd_tasks_pause,
 	&cor_cmd_tasks_ps,     &cor_cmd_tasks_resume,
-	&cor_cmd_tasks_start,  NULL,
+	&cor_cmd_tasks_start,  &cor_cmd_tasks_checkpoint,
+	NULL,
 };
 
 const struct cor_command cor_cmd_tasks = {

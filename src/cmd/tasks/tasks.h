@@ -7,6 +7,6 @@
 
 extern const struct cor_command cor_cmd_tasks_attach, cor_cmd_tasks_delete, cor_cmd_tasks_exec,
 	cor_cmd_tasks_kill, cor_cmd_tasks_list, cor_cmd_tasks_pause, cor_cmd_tasks_ps, cor_cmd_tasks_resume,
-	cor_cmd_tasks_start;
+	cor_cmd_tasks_start, cor_cmd_tasks_checkpoint;
 
 #endif
