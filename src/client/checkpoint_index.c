@@ -35,9 +35,9 @@ int cor_checkpoint_index_add(struct cor_checkpoint_index *x, const struct cor_de
 	json_t *child = cor_descriptor_to_json(d);
 	cor_platform_host(&host);
 	if (child && platform &&
-	    json_object_set_new(
-		    child, "platform",
-		    json_pack("{s:s, s:s}", "architecture", host.architecture, "os", host.os)) < 0) {
+	    json_object_set_new(child, "platform",
+				json_pack("{s:s, s:s}", "architecture", host.architecture, "os", host.os)) <
+		    0) {
 		json_decref(child);
 		child = NULL;
 	}

@@ -103,11 +103,12 @@ int cor_run_task(struct cor_services *s, const struct cor_container *c, const st
  * are those that the checkpoint names (`containers restore`). */
 struct cor_restore_options {
 	const char *ref; /* name of the checkpoint's image */
-	bool rw;         /* with the changes to the root file system (an error when there are none, unless live) */
-	bool live;       /* the process goes on; else it starts anew */
+	bool rw;   /* with the changes to the root file system (an error when there are none, unless live) */
+	bool live; /* the process goes on; else it starts anew */
 };
 struct cor_run_options {
-	const struct cor_restore_options *restore; /* NULL: a new container. Else the terminal is the checkpoint's */
+	const struct cor_restore_options
+		*restore;        /* NULL: a new container. Else the terminal is the checkpoint's */
 	bool detach_without_tty; /* with restore: stay only where there is a terminal to serve */
 	struct cor_create_options create;
 	struct cor_task_options task;

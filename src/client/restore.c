@@ -167,8 +167,8 @@ static int check_image(struct restorer *x, struct cor_error *err)
 		}
 		if (!same)
 			return cor_error_set(err, COR_FAILED_PRECONDITION,
-					     "checkpoint %s was made of image %s, which is not %s",
-					     x->o->ref, d->digest, x->create->image);
+					     "checkpoint %s was made of image %s, which is not %s", x->o->ref,
+					     d->digest, x->create->image);
 	}
 	return 0;
 }

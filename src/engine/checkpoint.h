@@ -20,7 +20,8 @@ int cor_checkpoint_dirs_sweep(struct cor_engine *e, struct cor_error *err);
 
 /* ---- checkpoint_blob.c ---- */
 /* All files of the directory as a tar blob, of containerd's checkpoint type. */
-int cor_checkpoint_pack(struct cor_services *s, int dir_fd, struct cor_descriptor *ret, struct cor_error *err);
+int cor_checkpoint_pack(struct cor_services *s, int dir_fd, struct cor_descriptor *ret,
+			struct cor_error *err);
 /* The other way round. The blob is untrusted: anything but plain files in one directory is INVALID_ARGUMENT, and its size
  * and digest must be the descriptor's. */
 int cor_checkpoint_unpack(struct cor_services *s, const struct cor_descriptor *blob, int dir_fd,

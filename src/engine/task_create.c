@@ -78,7 +78,8 @@ static int send_create(struct creation *c, const char *bundle, struct mount_mess
 		.method = starts(c) ? "Run" : "Create",
 		.request = &m.base,
 		.response_type = &containerd__task__v2__create_task_response__descriptor,
-		.timeout_ns = cor_task_timeout(c->e, req->checkpoint ? COR_TASK_CHECKPOINT_NS : COR_TASK_SLOW_NS),
+		.timeout_ns =
+			cor_task_timeout(c->e, req->checkpoint ? COR_TASK_CHECKPOINT_NS : COR_TASK_SLOW_NS),
 		.fds = c->stdio.fds,
 		.nfds = c->stdio.nfds,
 	};
@@ -161,8 +162,7 @@ static int unpack_checkpoint(struct creation *c, struct cor_error *err)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "a checkpoint is restored by create and start in one: invalid argument");
 	int r = cor_checkpoint_dir_make(c->e, &c->checkpoint, err);
-	return r < 0 ? r
-		     : cor_checkpoint_unpack(&c->e->services, c->req->checkpoint, c->checkpoint.fd, err);
+	return r < 0 ? r : cor_checkpoint_unpack(&c->e->services, c->req->checkpoint, c->checkpoint.fd, err);
 }
 
 static int prepare(struct creation *c, struct cor_error *err)

@@ -29,11 +29,11 @@
 #include "rpc/ttrpc_client.h"
 #include "task_v2.pb-c.h"
 
-#define COR_TASK_QUICK_NS (INT64_C(10) * 1000000000)
-#define COR_TASK_SLOW_NS  (INT64_C(120) * 1000000000)
+#define COR_TASK_QUICK_NS      (INT64_C(10) * 1000000000)
+#define COR_TASK_SLOW_NS       (INT64_C(120) * 1000000000)
 /* Memory of any size has to be written, or read. */
 #define COR_TASK_CHECKPOINT_NS (INT64_C(3600) * 1000000000)
-#define COR_TASK_KILLED   137 /* exit status of a container that was killed because its shim had died */
+#define COR_TASK_KILLED        137 /* exit status of a container that was killed because its shim had died */
 
 /* A call that found the shim dead and the task stopped by that (positive, so no error). */
 #define COR_TASK_DEAD 1

@@ -65,5 +65,6 @@ bool cor_media_type_is_layer(const char *mt)
 
 bool cor_media_type_is_checkpoint(const char *mt)
 {
-	return mt && (cor_startswith(mt, "application/vnd.containerd.container.") || cor_media_type_is_layer(mt));
+	return mt &&
+	       (cor_startswith(mt, "application/vnd.containerd.container.") || cor_media_type_is_layer(mt));
 }

@@ -44,22 +44,22 @@
 #ifndef COR_RPC_SHIM_API_H
 #define COR_RPC_SHIM_API_H
 
-#define COR_TASK_SERVICE      "containerd.task.v2.Task"
-#define COR_SHIM_SERVICE      "coracle.shim.v1.Shim"
-#define COR_SHIM_LISTEN_FD    3
-#define COR_SHIM_FIRST_FD     4
-#define COR_SHIM_SOCKET       "shim.sock"
-#define COR_SHIM_PID_FILE     "shim.pid"
-#define COR_STDIO_CONSOLE     "console:"
-#define COR_LOG_CURRENT       "current"
-#define COR_LOG_PREVIOUS      "1"
-#define COR_LOG_MAX           (16u << 20)
+#define COR_TASK_SERVICE            "containerd.task.v2.Task"
+#define COR_SHIM_SERVICE            "coracle.shim.v1.Shim"
+#define COR_SHIM_LISTEN_FD          3
+#define COR_SHIM_FIRST_FD           4
+#define COR_SHIM_SOCKET             "shim.sock"
+#define COR_SHIM_PID_FILE           "shim.pid"
+#define COR_STDIO_CONSOLE           "console:"
+#define COR_LOG_CURRENT             "current"
+#define COR_LOG_PREVIOUS            "1"
+#define COR_LOG_MAX                 (16u << 20)
 /* google.protobuf.Any type of runc's options (containerd.runc.v1.Options). */
-#define COR_RUNC_OPTIONS_TYPE "containerd.runc.v1.Options"
+#define COR_RUNC_OPTIONS_TYPE       "containerd.runc.v1.Options"
 /* The same of Checkpoint's options (containerd.runc.v1.CheckpointOptions). */
 #define COR_CHECKPOINT_OPTIONS_TYPE "containerd.runc.v1.CheckpointOptions"
 /* type URL of an OCI process / spec in an Any. */
-#define COR_PROCESS_TYPE      "types.containerd.io/opencontainers/runtime-spec/1/Process"
-#define COR_SPEC_TYPE         "types.containerd.io/opencontainers/runtime-spec/1/Spec"
+#define COR_PROCESS_TYPE            "types.containerd.io/opencontainers/runtime-spec/1/Process"
+#define COR_SPEC_TYPE               "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 
 #endif

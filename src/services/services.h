@@ -147,7 +147,7 @@ struct cor_task_create {
 	const struct cor_mounts *rootfs;       /* n 0: the spec's root.path is used as it is */
 	struct cor_stdio stdio;
 	bool no_pivot;
-	bool start;             /* hint: start() follows at once, nothing comes in between */
+	bool start; /* hint: start() follows at once, nothing comes in between */
 	/* NULL: a new process. Else criu's files (a checkpoint's COR_MT_CHECKPOINT), from which it goes on; needs `start`. */
 	const struct cor_descriptor *checkpoint;
 };

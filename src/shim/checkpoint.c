@@ -83,8 +83,8 @@ static int check_state(struct cor_shim *s, const char *id, struct cor_error *err
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
 				     "cannot checkpoint a task in created state: failed precondition");
 	if (s->checkpointing)
-		return cor_error_set(err, COR_UNAVAILABLE,
-				     "task %s: a checkpoint is being made: unavailable", id);
+		return cor_error_set(err, COR_UNAVAILABLE, "task %s: a checkpoint is being made: unavailable",
+				     id);
 	return 0;
 }
 

@@ -58,7 +58,8 @@ static void launch(struct cor_shim_process *init)
 		fail_with(init, &err);
 		return;
 	}
-	if (!init->checkpoint && cor_io_is_direct(&init->io) && cor_command_check_init(s->bundle_fd, &err) < 0) {
+	if (!init->checkpoint && cor_io_is_direct(&init->io) &&
+	    cor_command_check_init(s->bundle_fd, &err) < 0) {
 		(void)cor_error_wrap(&err, 0, "OCI runtime create failed: %s create failed", rt->name);
 		fail_with(init, &err);
 		return;

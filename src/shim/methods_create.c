@@ -132,7 +132,8 @@ static int check_create(const struct cor_shim *s, const create_request *m, struc
 		return cor_error_set(err, COR_UNAVAILABLE, "the shim is shutting down");
 	if (!cor_empty(m->checkpoint) && m->checkpoint[0] != '/')
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "checkpoint \"%s\": not an absolute path: invalid argument", m->checkpoint);
+				     "checkpoint \"%s\": not an absolute path: invalid argument",
+				     m->checkpoint);
 	return 0;
 }
 

@@ -52,7 +52,8 @@ struct cor_shim_process {
 	struct cor_console console;
 	struct cor_shim_conn *owner; /* the connection that has the terminal */
 	char *spec;                  /* exec: OCI process, JSON */
-	char *checkpoint, *criu_work; /* init: directories to restore from and for criu's logs; NULL: none given */
+	char *checkpoint,
+		*criu_work; /* init: directories to restore from and for criu's logs; NULL: none given */
 	struct cor_shim_call *waiters;
 	/* The operation at work on it. */
 	struct cor_shim_call *call;

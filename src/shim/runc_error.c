@@ -119,6 +119,6 @@ int runc_job_error(const struct runc_job *job, int status, struct cor_error *err
 		return cor_error_set(err, COR_NOT_FOUND, "no such container: not found");
 	_cleanup_free_ char *more = job->criu_log ? runc_criu_complaint(job->criu_log) : NULL;
 	msg[strcspn(msg, "\n")] = '\0';
-	return cor_error_set(err, COR_UNKNOWN, "OCI runtime %s failed: %s%s%s", runc_verb_name(job->verb), msg,
-			     more ? ": " : "", more ? more : "");
+	return cor_error_set(err, COR_UNKNOWN, "OCI runtime %s failed: %s%s%s", runc_verb_name(job->verb),
+			     msg, more ? ": " : "", more ? more : "");
 }

@@ -27,7 +27,8 @@ static int check_criu(const struct runc *r, const char *verb, struct cor_error *
 	if (!r->criu && cor_find_program("criu", NULL, &found) < 0)
 		return cor_error_set(
 			err, COR_FAILED_PRECONDITION,
-			"%s: criu is needed, and is not in the PATH that the container was started with", verb);
+			"%s: criu is needed, and is not in the PATH that the container was started with",
+			verb);
 	return 0;
 }
 
@@ -127,7 +128,8 @@ int runc_restore(struct cor_runtime *rt, const char *images, const char *work,
  * about the cause. */
 static char *complaint_of(char *line)
 {
-	static const char *const noise[] = {"Dumping FAILED", "Restoring FAILED", "rlimit: Can't setup", NULL};
+	static const char *const noise[] = {"Dumping FAILED", "Restoring FAILED", "rlimit: Can't setup",
+					    NULL};
 	char *p = strstr(line, "Error (");
 	p = p ? strstr(p, "): ") : NULL;
 	if (!p)
@@ -148,7 +150,8 @@ char *runc_criu_complaint(const char *path)
 	_cleanup_free_ char *text = NULL;
 	_cleanup_buf_ struct cor_buf b = {0};
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	if (size < 0 || lseek(fd, size > (off_t)LOG_TAIL_MAX ? size - (off_t)LOG_TAIL_MAX : 0, SEEK_SET) < 0 ||
+	if (size < 0 ||
+	    lseek(fd, size > (off_t)LOG_TAIL_MAX ? size - (off_t)LOG_TAIL_MAX : 0, SEEK_SET) < 0 ||
 	    cor_read_fd(fd, 2 * LOG_TAIL_MAX, &text, NULL, NULL) < 0)
 		return NULL;
 	int found = 0;

@@ -90,7 +90,8 @@ const struct cor_command cor_cmd_containers_restore = {
 	.usage = "restore a container from checkpoint",
 	.args_usage = "[flags] CONTAINER REF",
 	.description =
-		"Makes the container of a checkpoint and starts it: its process goes on with --live, and starts "
+		"Makes the container of a checkpoint and starts it: its process goes on with --live, and "
+		"starts "
 		"anew\n"
 		"without. It stays in the foreground only where the process has a terminal. The spec is the "
 		"checkpoint's:\n"

@@ -303,9 +303,9 @@ static const struct cor_command delete_ = {
 	.run = run_delete,
 };
 
-static const struct cor_command *const verbs[] = {&create, &delete_, &info, &list, &label,
-						  &cor_cmd_containers_checkpoint,
-						  &cor_cmd_containers_restore, NULL};
+static const struct cor_command *const verbs[] = {
+	&create, &delete_, &info, &list, &label, &cor_cmd_containers_checkpoint, &cor_cmd_containers_restore,
+	NULL};
 
 const struct cor_command cor_cmd_containers = {
 	.name = "containers",

@@ -4,9 +4,8 @@
 #include "cmd/images/images.h"
 
 static const struct cor_command *const commands[] = {
-	&cor_images_check, &cor_images_import, &cor_images_inspect,
-	&cor_images_list,  &cor_images_delete, &cor_images_tag,
-	&cor_images_label, &cor_images_usage,  NULL,
+	&cor_images_check, &cor_images_import, &cor_images_inspect, &cor_images_list,   &cor_images_delete,
+	&cor_images_tag,   &cor_images_label,  &cor_images_usage,   &cor_images_export, NULL,
 };
 
 const struct cor_command cor_cmd_images = {

@@ -9,7 +9,7 @@
 #include "oci/image.h"
 
 extern const struct cor_command cor_images_check, cor_images_delete, cor_images_import, cor_images_inspect,
-	cor_images_label, cor_images_list, cor_images_tag, cor_images_usage;
+	cor_images_label, cor_images_list, cor_images_tag, cor_images_usage, cor_images_export;
 
 /* Images that a filter matches, as copies: a listing must not hold the store while it reads every manifest. */
 struct cor_image_list {

@@ -11,9 +11,11 @@
 
 static bool counts(const char *name)
 {
-	static const char *const used[] = {
-		"checkpoint", "label",  "snapshotter", "snapshotter-label", "runtime", "runtime-config-path",
-		"runc-binary", "runc-root", "rm", "null-io", "log-uri", "detach", "pid-file", "no-pivot", NULL};
+	static const char *const used[] = {"checkpoint",        "label",     "snapshotter",
+					   "snapshotter-label", "runtime",   "runtime-config-path",
+					   "runc-binary",       "runc-root", "rm",
+					   "null-io",           "log-uri",   "detach",
+					   "pid-file",          "no-pivot",  NULL};
 	for (const char *const *u = used; *u; u++)
 		if (streq(*u, name))
 			return true;
@@ -29,7 +31,8 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_value(const struct cor_option *o, const void *a, const void *b)
 {
-	if (o->set_offset != SIZE_MAX && *((const bool *)a + o->set_offset) != *((const bool *)b + o->set_offset))
+	if (o->set_offset != SIZE_MAX &&
+	    *((const bool *)a + o->set_offset) != *((const bool *)b + o->set_offset))
 		return false;
 	switch (o->type) {
 	case COR_OPT_BOOL:
@@ -58,15 +61,17 @@ int cor_container_flags_check_restore(const struct cor_context *ctx, const struc
 	const struct cor_option *o;
 	char *none[] = {NULL};
 	if (argc > 2)
-		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "a command cannot be given with --checkpoint: the process is the checkpoint's");
+		return cor_error_set(
+			err, COR_INVALID_ARGUMENT,
+			"a command cannot be given with --checkpoint: the process is the checkpoint's");
 	int r = cor_options_parse(ctx->command, 0, none, &defaults, &ignored, err);
 	for (size_t i = 0; r >= 0 && (o = cor_options_at(ctx->command, i)); i++)
 		if (!counts(o->name) && !same_value(o, f, &defaults))
-			r = cor_error_set(err, COR_INVALID_ARGUMENT,
-					  "flag --%s cannot be given with --checkpoint: the container is as the "
-					  "checkpoint has it",
-					  o->name);
+			r = cor_error_set(
+				err, COR_INVALID_ARGUMENT,
+				"flag --%s cannot be given with --checkpoint: the container is as the "
+				"checkpoint has it",
+				o->name);
 	cor_options_done(ctx->command, &defaults);
 	return r < 0 ? r : 0;
 }

@@ -56,12 +56,14 @@ const struct cor_command cor_cmd_tasks_checkpoint = {
 	.name = "checkpoint",
 	.usage = "checkpoint a container",
 	.args_usage = "[flags] CONTAINER",
-	.description =
-		"Writes memory and state of the container's processes (by criu, which the OCI runtime calls), its "
-		"spec\n"
-		"and what it has changed in its root file system into an image, and prints the image's name. The\n"
-		"container is paused meanwhile and goes on afterwards. `run --checkpoint` restores it, here or "
-		"with a\ncopy of the image elsewhere.",
+	.description = "Writes memory and state of the container's processes (by criu, which the OCI runtime "
+		       "calls), its "
+		       "spec\n"
+		       "and what it has changed in its root file system into an image, and prints the "
+		       "image's name. The\n"
+		       "container is paused meanwhile and goes on afterwards. `run --checkpoint` restores "
+		       "it, here or "
+		       "with a\ncopy of the image elsewhere.",
 	.options = options,
 	.options_size = sizeof(struct flags),
 	.run = run_checkpoint,

@@ -5,11 +5,16 @@
 #include "cmd/commands.h"
 
 static const struct cor_command *const verbs[] = {
-	&cor_cmd_tasks_attach, &cor_cmd_tasks_delete,
-	&cor_cmd_tasks_exec,   &cor_cmd_tasks_kill,
-	&cor_cmd_tasks_list,   &cor_cmd_tasks_pause,
-	&cor_cmd_tasks_ps,     &cor_cmd_tasks_resume,
-	&cor_cmd_tasks_start,  &cor_cmd_tasks_checkpoint,
+	&cor_cmd_tasks_attach,
+	&cor_cmd_tasks_delete,
+	&cor_cmd_tasks_exec,
+	&cor_cmd_tasks_kill,
+	&cor_cmd_tasks_list,
+	&cor_cmd_tasks_pause,
+	&cor_cmd_tasks_ps,
+	&cor_cmd_tasks_resume,
+	&cor_cmd_tasks_start,
+	&cor_cmd_tasks_checkpoint,
 	NULL,
 };
 
