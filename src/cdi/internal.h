@@ -6,11 +6,9 @@
 #include "cdi/cdi.h"
 
 /* Bounds. Real files have some kilobytes and a few hundred values. */
-#define COR_CDI_FILE_MAX  (4u << 20) /* bytes of one file */
-#define COR_CDI_DEPTH_MAX 32         /* of nesting; a valid document has 6 */
-#define COR_CDI_NODES_MAX 200000     /* values in one document, those that aliases repeat counted each time */
-#define COR_CDI_LIST_MAX  10000      /* items of one list: some are compared with one another */
-#define COR_CDI_DIR_MAX   4096       /* files in one directory */
+#define COR_CDI_FILE_MAX (4u << 20) /* bytes of one file */
+#define COR_CDI_LIST_MAX 10000      /* items of one list: some are compared with one another */
+#define COR_CDI_DIR_MAX  4096       /* files in one directory */
 
 /* A foreign string for a message: in double quotes, control characters escaped, cut when long. buf >= 96 bytes; returns buf. */
 #define COR_CDI_QUOTE_MAX 96
@@ -22,13 +20,6 @@ int cor_cdi_check_class(const char *class, struct cor_error *err);
 int cor_cdi_check_device(const char *name, struct cor_error *err);
 /* "vendor/class" at its first slash; "" and the whole when there is none. Both copies are the caller's. */
 int cor_cdi_split_kind(const char *kind, char **ret_vendor, char **ret_class, struct cor_error *err);
-
-/* ---- yaml.c, yaml_scalar.c ---- */
-/* One YAML document (JSON is one, too) as a JSON value. Duplicate keys, keys that are no scalars, foreign tags, strings with
- * NUL bytes, aliases into themselves and whatever exceeds the bounds are INVALID_ARGUMENT "line N: …". */
-int cor_cdi_yaml_parse(const char *text, size_t len, json_t **ret, struct cor_error *err);
-/* The value of a plain scalar by YAML 1.1's rules, as the Go library reads it; NULL on ENOMEM. */
-json_t *cor_cdi_yaml_scalar(const char *s);
 
 /* ---- schema.c ---- */
 /* The same document with the specification's names and types only. What is unknown, of the wrong type or out of range is

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "cdi/internal.h"
+#include "oci/yaml.h"
 
 /* The kind of a document that will perhaps be refused: who asks for that kind should hear of it. */
 static char *kind_of(json_t *raw)
@@ -19,7 +20,7 @@ static char *kind_of(json_t *raw)
 int cor_cdi_parse(const char *text, size_t len, json_t **ret, char **ret_kind, struct cor_error *err)
 {
 	_cleanup_json_ json_t *raw = NULL, *doc = NULL;
-	int r = cor_cdi_yaml_parse(text, len, &raw, err);
+	int r = cor_yaml_parse(text, len, &raw, err);
 
 	if (r < 0)
 		return r;

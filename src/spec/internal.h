@@ -109,6 +109,15 @@ int cor_spec_apply_cap_drop(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_check_privileged(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_privileged(struct cor_spec_build *b, struct cor_error *err);
 
+/* ---- blockio.c, quantity.c ---- */
+int cor_spec_check_blockio(const struct cor_spec_options *o, struct cor_error *err);
+int cor_spec_apply_blockio(struct cor_spec_build *b, struct cor_error *err);
+/* Checks a configuration; *ret: linux.resources.blockIO of the class, or NULL without such a class (or class NULL). */
+int cor_spec_blockio_parse(const char *text, size_t len, const char *class, json_t **ret,
+			   struct cor_error *err);
+/* "50M", "1.5Ki", "1e3": 0, or -EINVAL, -ERANGE. */
+int cor_spec_parse_quantity(const char *s, int64_t *ret);
+
 /* ---- seccomp.c, seccomp_default.c ---- */
 int cor_spec_check_seccomp(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_seccomp(struct cor_spec_build *b, struct cor_error *err);

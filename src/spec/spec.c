@@ -43,6 +43,7 @@ static const struct {
 	{"--device", NULL, cor_spec_apply_devices},
 	{"--device (CDI), --gpus", cor_spec_check_gpus, cor_spec_apply_cdi},
 	{"--rootfs-propagation", NULL, cor_spec_apply_propagation},
+	{"--blockio-config-file, --blockio-class", cor_spec_check_blockio, cor_spec_apply_blockio},
 	{"--rdt-class", NULL, cor_spec_apply_rdt},
 	{"--hostname", NULL, cor_spec_apply_hostname},
 	{"--rlimit-nofile", cor_spec_check_rlimit, cor_spec_apply_rlimit},

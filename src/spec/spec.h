@@ -35,6 +35,7 @@ struct cor_spec_options {
 	const char *cpuset_cpus, *cpuset_mems;
 	uint64_t cpu_burst; /* microseconds; 0: not given */
 	const char *rdt_class;
+	const char *blockio_config_file, *blockio_class;
 	bool memory_limit_set;
 	uint64_t memory_limit;
 	bool cpus_set;

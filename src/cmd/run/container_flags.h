@@ -16,6 +16,7 @@ struct cor_container_flags {
 	int64_t cpu_quota;
 	bool seccomp;
 	const char *seccomp_profile, *apparmor_default_profile, *apparmor_profile, *rdt_class;
+	const char *blockio_config_file, *blockio_class;
 	const char *snapshotter, *runtime, *runtime_config_path, *runc_binary, *runc_root;
 	bool runc_systemd_cgroup;
 	char **snapshotter_labels;

@@ -2,6 +2,8 @@
 /* YAML and JSON as values, and what of it is refused. */
 #include "helpers.h"
 
+#include "oci/yaml.h"
+
 static void json_is_yaml(void **state)
 {
 	static const char *const same[] = {
@@ -12,17 +14,17 @@ static void json_is_yaml(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
-		assert_taken(cor_cdi_yaml_parse, same[i], same[i]);
+		assert_taken(cor_yaml_parse, same[i], same[i]);
 }
 
 static void block_style(void **state)
 {
-	assert_taken(cor_cdi_yaml_parse, "---\n# comment\na: 1\nb:\n- x\n- y: z\nc: |\n  two\n  lines\n",
+	assert_taken(cor_yaml_parse, "---\n# comment\na: 1\nb:\n- x\n- y: z\nc: |\n  two\n  lines\n",
 		     "{\"a\":1,\"b\":[\"x\",{\"y\":\"z\"}],\"c\":\"two\\nlines\\n\"}");
-	assert_taken(cor_cdi_yaml_parse, "a: &x [1, 2]\nb: *x\n", "{\"a\":[1,2],\"b\":[1,2]}");
+	assert_taken(cor_yaml_parse, "a: &x [1, 2]\nb: *x\n", "{\"a\":[1,2],\"b\":[1,2]}");
 	/* The later anchor of a name is the one that counts. */
-	assert_taken(cor_cdi_yaml_parse, "[&x 1, *x, &x 2, *x]", "[1,1,2,2]");
-	assert_taken(cor_cdi_yaml_parse, "a: !!str 1\nb: !!int \"2\"\n", "{\"a\":\"1\",\"b\":2}");
+	assert_taken(cor_yaml_parse, "[&x 1, *x, &x 2, *x]", "[1,1,2,2]");
+	assert_taken(cor_yaml_parse, "a: !!str 1\nb: !!int \"2\"\n", "{\"a\":\"1\",\"b\":2}");
 }
 
 static void scalars(void **state)
@@ -68,12 +70,12 @@ static void scalars(void **state)
 
 		/* A lone "-" in brackets is no scalar. */
 		if (streq(cases[i].text, "-")) {
-			_cleanup_json_ json_t *j = cor_cdi_yaml_scalar("-");
+			_cleanup_json_ json_t *j = cor_yaml_scalar("-");
 
 			assert_json_equal(j, cases[i].json, "-");
 			continue;
 		}
-		assert_taken(cor_cdi_yaml_parse, text, json);
+		assert_taken(cor_yaml_parse, text, json);
 	}
 }
 
@@ -102,8 +104,8 @@ static void refused(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		if (!streq(cases[i][0], "*a : b"))
-			assert_not_taken(cor_cdi_yaml_parse, cases[i][0], cases[i][1]);
-	assert_not_taken(cor_cdi_yaml_parse, "*a : b", "line 1: key that is no string");
+			assert_not_taken(cor_yaml_parse, cases[i][0], cases[i][1]);
+	assert_not_taken(cor_yaml_parse, "*a : b", "line 1: key that is no string");
 }
 
 static void depth(void **state)
@@ -114,11 +116,11 @@ static void depth(void **state)
 		memset(text, '[', n);
 		memset(text + n, ']', n);
 		text[2 * n] = '\0';
-		if (n <= COR_CDI_DEPTH_MAX) {
-			assert_taken(cor_cdi_yaml_parse, text, text);
+		if (n <= COR_YAML_DEPTH_MAX) {
+			assert_taken(cor_yaml_parse, text, text);
 			continue;
 		}
-		assert_not_taken(cor_cdi_yaml_parse, text, "line 1: nested too deep");
+		assert_not_taken(cor_yaml_parse, text, "line 1: nested too deep");
 	}
 }
 
@@ -130,19 +132,19 @@ static void bomb(void **state)
 	cor_buf_str(&b, "a0: &a0 [x, x]\n");
 	for (int i = 1; i < 30; i++)
 		cor_buf_printf(&b, "a%d: &a%d [*a%d, *a%d]\n", i, i, i - 1, i - 1);
-	assert_not_taken(cor_cdi_yaml_parse, b.data, "line 16: too many values");
+	assert_not_taken(cor_yaml_parse, b.data, "line 16: too many values");
 	cor_buf_done(&b);
 	cor_buf_str(&b, "[");
 	for (int i = 0; i < 300; i++)
 		cor_buf_printf(&b, "&a%d x,\n", i);
 	cor_buf_str(&b, "]");
-	assert_not_taken(cor_cdi_yaml_parse, b.data, "line 257: too many anchors");
+	assert_not_taken(cor_yaml_parse, b.data, "line 257: too many anchors");
 	cor_buf_done(&b);
 	cor_buf_str(&b, "[");
-	for (size_t i = 0; i < COR_CDI_NODES_MAX; i++)
+	for (size_t i = 0; i < COR_YAML_NODES_MAX; i++)
 		cor_buf_str(&b, "1,");
 	cor_buf_str(&b, "]");
-	assert_not_taken(cor_cdi_yaml_parse, b.data, "line 1: too many values");
+	assert_not_taken(cor_yaml_parse, b.data, "line 1: too many values");
 }
 
 int main(void)

@@ -9,7 +9,7 @@
  */
 #include <yaml.h>
 
-#include "cdi/internal.h"
+#include "oci/yaml.h"
 
 #define ANCHORS_MAX 256
 
@@ -51,7 +51,7 @@ static int refuse(struct reader *r, const yaml_event_t *e, const char *why)
 
 static int count(struct reader *r, const yaml_event_t *e, size_t n)
 {
-	if (n > COR_CDI_NODES_MAX - r->nodes)
+	if (n > COR_YAML_NODES_MAX - r->nodes)
 		return refuse(r, e, "too many values");
 	r->nodes += n;
 	return 0;
@@ -132,7 +132,7 @@ static int build_scalar(struct reader *r, const yaml_event_t *e, json_t **ret)
 		return x;
 	if (tag && !typed && !is_tag(tag, "str"))
 		return refuse(r, e, "unknown tag");
-	value = typed || e->data.scalar.plain_implicit ? cor_cdi_yaml_scalar(s) : json_string_nocheck(s);
+	value = typed || e->data.scalar.plain_implicit ? cor_yaml_scalar(s) : json_string_nocheck(s);
 	if (!value)
 		return cor_error_oom(r->err);
 	*ret = value;
@@ -168,11 +168,19 @@ static int build_sequence(struct reader *r, const yaml_event_t *start, json_t **
 	return 0;
 }
 
+static int twice(struct reader *r, const yaml_event_t *e, const char *key)
+{
+	_cleanup_json_ json_t *name = json_string_nocheck(key);
+	_cleanup_free_ char *quoted = name ? cor_json_dump(name) : NULL;
+
+	return cor_error_set(r->err, COR_INVALID_ARGUMENT, "line %zu: key %.64s given twice",
+			     e->start_mark.line + 1, quoted ? quoted : "?");
+}
+
 /* One key and its value. */
 static int build_member(struct reader *r, const yaml_event_t *e, json_t *object)
 {
 	_cleanup_event_ yaml_event_t value_event = {0};
-	char q[COR_CDI_QUOTE_MAX];
 	const char *key = NULL;
 	json_t *value;
 	int x;
@@ -183,8 +191,7 @@ static int build_member(struct reader *r, const yaml_event_t *e, json_t *object)
 	if (x < 0)
 		return x;
 	if (json_object_get(object, key))
-		return cor_error_set(r->err, COR_INVALID_ARGUMENT, "line %zu: key %s given twice",
-				     e->start_mark.line + 1, cor_cdi_quote(key, q));
+		return twice(r, e, key);
 	x = next(r, &value_event);
 	if (x >= 0)
 		x = build(r, &value_event, &value);
@@ -221,7 +228,7 @@ static int build_nested(struct reader *r, const yaml_event_t *e, json_t **ret)
 {
 	int x;
 
-	if (r->depth >= COR_CDI_DEPTH_MAX)
+	if (r->depth >= COR_YAML_DEPTH_MAX)
 		return refuse(r, e, "nested too deep");
 	r->depth++;
 	x = e->type == YAML_SEQUENCE_START_EVENT ? build_sequence(r, e, ret) : build_mapping(r, e, ret);
@@ -289,7 +296,7 @@ static int read_stream(struct reader *r, json_t **ret)
 	return x;
 }
 
-int cor_cdi_yaml_parse(const char *text, size_t len, json_t **ret, struct cor_error *err)
+int cor_yaml_parse(const char *text, size_t len, json_t **ret, struct cor_error *err)
 {
 	struct reader r = {.err = err};
 	int x;

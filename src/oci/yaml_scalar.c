@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a scalar without quotes means: YAML 1.1's rules as Go's yaml package applies them, because that is what decides
- * how other CDI consumers read the same file (`0666` is octal, `yes` is true, `1_000` is a number).
+ * how other programs read the same file (`0666` is octal, `yes` is true, `1_000` is a number).
  */
 #include <errno.h>
 #include <math.h>
 
-#include "cdi/internal.h"
+#include "oci/yaml.h"
 
 static bool is_one_of(const char *s, const char *const *list)
 {
@@ -85,7 +85,7 @@ static bool parse_real(const char *s, double *ret)
 	return !*end && isfinite(*ret);
 }
 
-json_t *cor_cdi_yaml_scalar(const char *s)
+json_t *cor_yaml_scalar(const char *s)
 {
 	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL},
 				 *const yes[] = {"y",    "Y",    "yes", "Yes", "YES", "true",
