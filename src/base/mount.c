@@ -6,7 +6,7 @@
  * take one lower directory at a time through fsconfig; for older ones a child whose working directory is the common
  * parent mounts with relative names, as containerd does.
  */
-#include "base/mount.h"
+#include "base/mount_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,35 +128,27 @@ static char *split_options(const struct cor_mount *m, unsigned long *flags, cons
 	return cor_buf_take(&data);
 }
 
-struct mount_call {
-	const char *cwd, *source, *target, *type, *data;
-	unsigned long flags;
-	int failed;
+/* ---- a child that shares our memory and descriptors ---- */
+
+struct shared_call {
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
 };
 
-static int mount_in_child(void *arg)
+static int run_shared(void *arg)
 {
-	struct mount_call *c = arg;
-	c->failed = 0;
-	if (chdir(c->cwd) < 0 || mount(c->source, c->target, c->type, c->flags, c->data) < 0)
-		c->failed = errno;
+	struct shared_call *c = arg;
+	c->result = c->fn(c->arg);
 	/* Not _exit: the stack is not the thread's own, and sanitizers look at it there. */
 	(void)syscall(SYS_exit, 0);
 	__builtin_unreachable();
 }
 
-/* mount(2) with another working directory: a child shares our memory and mount namespace, not our cwd. */
-static int mount_from(const char *cwd, const char *source, const char *target, const char *type,
-		      unsigned long flags, const char *data)
+int cor_call_in_child(int flags, int (*fn)(void *arg), void *arg)
 {
-	struct mount_call call = {.cwd = cwd,
-				  .source = source,
-				  .target = target,
-				  .type = type,
-				  .flags = flags,
-				  .data = data,
-				  .failed = EIO};
-	const size_t size = 64 * 1024;
+	struct shared_call call = {.fn = fn, .arg = arg, .result = -EIO};
+	const size_t size = 256 * 1024;
 	char *stack =
 		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
@@ -165,13 +157,35 @@ static int mount_from(const char *cwd, const char *source, const char *target, c
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &saved);
 	/* No exit signal: a caller's SIGCHLD handling does not see this child. */
-	pid_t pid = clone(mount_in_child, stack + size, CLONE_VM | CLONE_VFORK | CLONE_FILES, &call);
+	pid_t pid = clone(run_shared, stack + size, CLONE_VM | CLONE_VFORK | CLONE_FILES | flags, &call);
 	int r = pid < 0 ? -errno : 0;
 	if (r == 0)
 		(void)waitpid(pid, NULL, __WCLONE);
 	(void)sigprocmask(SIG_SETMASK, &saved, NULL);
 	(void)munmap(stack, size);
-	return r < 0 ? r : -call.failed;
+	return r < 0 ? r : call.result;
+}
+
+struct mount_call {
+	const char *cwd, *source, *target, *type, *data;
+	unsigned long flags;
+};
+
+static int mount_in_child(void *arg)
+{
+	struct mount_call *c = arg;
+	if (chdir(c->cwd) < 0 || mount(c->source, c->target, c->type, c->flags, c->data) < 0)
+		return -errno;
+	return 0;
+}
+
+/* mount(2) with another working directory. */
+static int mount_from(const char *cwd, const char *source, const char *target, const char *type,
+		      unsigned long flags, const char *data)
+{
+	struct mount_call call = {
+		.cwd = cwd, .source = source, .target = target, .type = type, .flags = flags, .data = data};
+	return cor_call_in_child(0, mount_in_child, &call);
 }
 
 #ifdef FSOPEN_CLOEXEC
@@ -310,9 +324,11 @@ static int bind_mount(const char *source, const char *target, unsigned long flag
 		       : 0;
 }
 
-static int mount_one(const struct cor_mount *m, const char *target)
+int cor_mount_one(const struct cor_mount *m, const char *target)
 {
 	unsigned long flags = 0;
+	if (cor_mount_is_idmapped(m))
+		return cor_mount_idmapped(m, target);
 	_cleanup_free_ char *data = split_options(m, &flags, NULL);
 	if (!data)
 		return -ENOMEM;
@@ -358,12 +374,14 @@ int cor_mount_all(const struct cor_mounts *m, int targetfd, struct cor_error *er
 		int r = find_target(&m->items[i], targetfd, top, &fd);
 		if (r == 0) {
 			(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-			r = mount_one(&m->items[i], link);
+			r = cor_mount_one(&m->items[i], link);
 		}
 		if (r < 0) {
 			while (i-- > 0)
 				(void)umount2(top, MNT_DETACH | UMOUNT_NOFOLLOW);
-			return cor_error_errno(err, r, "mount %s on %s", m->items[i + 1].type, top);
+			const struct cor_mount *failed = &m->items[i + 1];
+			return cor_error_errno(err, r, "mount %s%s on %s", failed->type,
+					       cor_mount_is_idmapped(failed) ? " with mapped IDs" : "", top);
 		}
 	}
 	return 0;

@@ -36,6 +36,12 @@ int cor_mount_all(const struct cor_mounts *m, int targetfd, struct cor_error *er
 /* An overlay that is mounted nowhere: its descriptor, which it goes with. Takes any number of lower directories; -EINVAL
  * and the like where the kernel has no "lowerdir+" (before 6.7). */
 int cor_mount_overlay_detached(const struct cor_mount *m);
+/* A mount with the options "uidmap=" and "gidmap=" (base/mount_idmap.c), as a descriptor and mounted nowhere. -EINVAL,
+ * -EOPNOTSUPP and the like where kernel or file system cannot map IDs. */
+int cor_mount_open_idmapped(const struct cor_mount *m);
+/* The tree that the mounts show, for reading and writing: as the next one, and what is written goes where it would go in the
+ * mounts. Directory descriptor or -errno. */
+int cor_mounts_open_tree(const struct cor_mounts *m, struct cor_error *err);
 /* The tree that the mounts would show, opened for reading and without a mount that anybody sees or that outlives the
  * descriptor: a directory that stands alone is opened itself, an overlay is mounted read-only and detached. skip_upper: an
  * overlay's upper directory is known to be empty. Directory descriptor or -errno. */

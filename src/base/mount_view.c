@@ -57,6 +57,19 @@ static int open_detached(const struct cor_mounts *m, struct cor_error *err)
 	return r < 0 ? r : fd;
 }
 
+int cor_mounts_open_tree(const struct cor_mounts *m, struct cor_error *err)
+{
+	if (m->n == 1 && streq(m->items[0].type, "bind") && cor_empty(m->items[0].target))
+		return open_directory(m->items[0].source, err);
+	if (m->n != 1 || !streq(m->items[0].type, "overlay"))
+		return open_detached(m, err);
+	_cleanup_close_ int mnt = cor_mount_overlay_detached(&m->items[0]);
+	if (mnt < 0)
+		return open_detached(m, err);
+	int fd = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? cor_error_errno(err, errno, "open snapshot") : fd;
+}
+
 int cor_mounts_open_view(const struct cor_mounts *m, bool skip_upper, struct cor_error *err)
 {
 	if (m->n == 1 && streq(m->items[0].type, "bind") && cor_empty(m->items[0].target))

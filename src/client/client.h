@@ -63,7 +63,8 @@ struct cor_signals;
 struct cor_create_options {
 	const char *image; /* image name; NULL with spec.rootfs or spec.config_file */
 	const char *platform, *snapshotter;
-	char *const *snapshotter_labels;               /* strv k=v */
+	char *const *snapshotter_labels;               /* strv k=v; not used with spec.uid_maps, as in ctr */
+	bool remap_labels;                             /* client/remap.c */
 	const char *runtime, *runc_binary, *runc_root; /* runtime NULL: io.containerd.runc.v2 */
 	bool runc_systemd_cgroup;
 	const char *runtime_config_path;

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "client/remap.h"
 #include "client/runtime.h"
 #include "oci/identifier.h"
 
@@ -21,7 +22,8 @@ struct builder {
 	struct cor_resolved_image image;
 	bool have_image;
 	struct cor_map labels;
-	const char *key; /* of the snapshot made, NULL: none */
+	struct cor_remap remap; /* parent NULL: none */
+	const char *key;        /* of the snapshot made, NULL: none */
 	struct cor_mounts mounts;
 };
 
@@ -29,6 +31,7 @@ static void builder_done(struct builder *b)
 {
 	cor_resolved_image_done(&b->image);
 	cor_map_done(&b->labels);
+	cor_remap_done(&b->remap);
 	cor_mounts_done(&b->mounts);
 }
 
@@ -50,8 +53,9 @@ static int make_snapshot(struct builder *b, const char *key, bool view, struct c
 	if (r < 0)
 		return r;
 	const struct cor_snapshot_ops *ops = b->s->snapshots;
-	r = (view ? ops->view : ops->prepare)(b->s, b->snapshotter, key, b->image.chain_id, &labels,
-					      &b->mounts, err);
+	const char *parent = b->remap.parent ? b->remap.parent : b->image.chain_id;
+	r = (view ? ops->view : ops->prepare)(b->s, b->snapshotter, key, parent,
+					      b->remap.parent ? &b->remap.labels : &labels, &b->mounts, err);
 	if (r >= 0)
 		b->key = key;
 	return r;
@@ -144,6 +148,12 @@ int cor_create_check(const struct cor_create_options *o, struct cor_error *err)
 	if (o->spec.rootfs && cor_strv_len(o->spec.args) == 0)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "a command must be given with a custom rootfs");
+	if (o->remap_labels && !cor_spec_has_userns(&o->spec))
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "flag --remap-labels needs --uidmap and --gidmap");
+	if (o->spec.config_file && cor_spec_has_userns(&o->spec))
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "--uidmap and --gidmap need an image: give the maps in the config file");
 	r = cor_spec_check(&o->spec, err);
 	if (r < 0)
 		return r;
@@ -167,7 +177,10 @@ static int prepare(struct builder *b, const char *key, bool view, json_t **ret, 
 		r = b->s->leases->begin(b->s, err);
 	if (r < 0)
 		return r;
-	if (b->o->signals)
+	/* The spec is the same without it. */
+	if (b->have_image && !view && cor_spec_has_userns(&b->o->spec))
+		r = cor_remap_image(b->s, &b->image, b->snapshotter, b->o, &b->remap, err);
+	if (r >= 0 && b->o->signals)
 		r = cor_signals_block(b->o->signals, err);
 	if (r >= 0 && b->have_image)
 		r = make_own_snapshot(b, key, view, err);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "client/checkpoint.h"
+#include "client/remap.h"
 
 struct session {
 	struct cor_services *s;
@@ -86,6 +87,7 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		.checkpoint = ss->o->checkpoint,
 	};
 	pid_t pid = 0;
+	cor_io_owner(c->spec, &req.io_uid, &req.io_gid);
 	r = s->tasks->create(s, &req, &pid, &ss->console, err);
 	if (r < 0)
 		return r;

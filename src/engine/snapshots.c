@@ -11,7 +11,7 @@
  *
  * Collection takes the lock exclusively while it looks for directories without records, so it never meets the first gap.
  */
-#include "engine/internal.h"
+#include "engine/snapshot_remap.h"
 
 #include <errno.h>
 
@@ -169,7 +169,8 @@ static int snapshot_usage(struct cor_services *s, const char *sn, const char *ke
 }
 
 static int mounts_of(struct cor_engine *e, struct cor_snapshot_backend *b, uint64_t id, uint64_t parent_id,
-		     bool readonly, struct cor_mounts *ret, struct cor_error *err)
+		     bool readonly, const struct cor_map *labels, struct cor_mounts *ret,
+		     struct cor_error *err)
 {
 	_cleanup_free_ uint64_t *parents = NULL;
 	size_t n;
@@ -180,6 +181,8 @@ static int mounts_of(struct cor_engine *e, struct cor_snapshot_backend *b, uint6
 		r = cor_meta_snapshot_parents(m, parent_id, &parents, &n, err);
 	if (r >= 0)
 		r = b->ops->mounts(b, id, parents, n, readonly, &mounts, err);
+	if (r >= 0)
+		r = cor_engine_remap_mounts(b, labels, n, &mounts, err);
 	if (r < 0) {
 		cor_mounts_done(&mounts);
 		return r;
@@ -202,7 +205,8 @@ static int snapshot_mounts(struct cor_services *s, const char *sn, const char *k
 				     "failed to get active mount: requested snapshot %s not active or view: "
 				     "failed precondition",
 				     key);
-	return mounts_of(e, b, row.id, row.parent_id, row.info.kind == COR_SNAPSHOT_VIEW, ret, err);
+	return mounts_of(e, b, row.id, row.parent_id, row.info.kind == COR_SNAPSHOT_VIEW, &row.info.labels,
+			 ret, err);
 }
 
 /* What a view over it would be: such a view has no data of its own. */
@@ -218,7 +222,7 @@ static int snapshot_look(struct cor_services *s, const char *sn, const char *nam
 	if (row.info.kind != COR_SNAPSHOT_COMMITTED)
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
 				     "snapshot %s is not committed: failed precondition", name);
-	return mounts_of(e, b, 0, row.id, true, ret, err);
+	return mounts_of(e, b, 0, row.id, true, NULL, ret, err);
 }
 
 /* ---- making ---- */
@@ -310,6 +314,11 @@ static int make_directory(struct cor_engine *e, struct cor_meta *m, struct cor_s
 		return r;
 	while ((r = b->ops->create(b, c->id, parents, n, c->kind == COR_SNAPSHOT_VIEW, err)) == -EEXIST)
 		c->id++;
+	if (r < 0)
+		return r;
+	r = cor_engine_remap_own(b, c->id, c->labels, err);
+	if (r < 0)
+		(void)b->ops->remove(b, c->id, NULL);
 	return r;
 }
 
@@ -368,7 +377,8 @@ static int create_snapshot(struct cor_services *s, struct create *c, struct cor_
 		return cor_error_set(err, COR_ALREADY_EXISTS, "snapshot \"%s\": already exists", c->key);
 	if (cor_engine_fresh_add(e, "snapshot", c->sn, c->key) < 0)
 		return cor_error_oom(err);
-	return ret ? mounts_of(e, b, c->id, c->parent_id, c->kind == COR_SNAPSHOT_VIEW, ret, err) : 0;
+	return ret ? mounts_of(e, b, c->id, c->parent_id, c->kind == COR_SNAPSHOT_VIEW, c->labels, ret, err)
+		   : 0;
 }
 
 static int snapshot_prepare(struct cor_services *s, const char *sn, const char *key, const char *parent,
@@ -551,4 +561,5 @@ const struct cor_snapshot_ops cor_engine_snapshot_ops = {
 	.view = snapshot_view,
 	.commit = snapshot_commit,
 	.remove = snapshot_remove,
+	.can_remap = cor_engine_can_remap,
 };

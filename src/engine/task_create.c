@@ -171,7 +171,7 @@ static int prepare(struct creation *c, struct cor_error *err)
 	if (r == 0 && !cor_empty(c->req->container->sandbox_id))
 		r = cor_engine_check_sandbox(&c->e->services, c->req->container->sandbox_id, err);
 	if (r == 0)
-		r = cor_task_runtime_resolve(c->e, c->req->container, c->req->no_pivot, &c->runtime, err);
+		r = cor_task_runtime_resolve(c->e, c->req, &c->runtime, err);
 	if (r == 0) {
 		r = cor_engine_ns_state(c->e, true, err);
 		r = r < 0 ? r : 0;

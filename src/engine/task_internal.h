@@ -138,7 +138,7 @@ struct cor_task_runtime {
 	size_t options_len;
 };
 void cor_task_runtime_done(struct cor_task_runtime *r);
-int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_container *c, bool no_pivot,
+int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_task_create *req,
 			     struct cor_task_runtime *ret, struct cor_error *err);
 /* What the shim of this bundle recorded: binary, and root (the namespace's own). -ENOENT without an error text when it had
  * not come to that. */

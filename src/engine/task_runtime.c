@@ -85,8 +85,8 @@ static int find_binary(const char *name, char **ret, struct cor_error *err)
 			     name);
 }
 
-static int fill(struct cor_engine *e, const Containerd__Runc__V1__Options *given, bool no_pivot,
-		struct cor_task_runtime *r, struct cor_error *err)
+static int fill(struct cor_engine *e, const Containerd__Runc__V1__Options *given,
+		const struct cor_task_create *req, struct cor_task_runtime *r, struct cor_error *err)
 {
 	int k = find_binary(given->binary_name, &r->binary, err);
 	if (k < 0)
@@ -97,26 +97,30 @@ static int fill(struct cor_engine *e, const Containerd__Runc__V1__Options *given
 	r->root = given->root[0] ? strdup(given->root) : cor_asprintf("%s/" COR_RUNTIME_DIR, e->state);
 	if (!r->root)
 		return cor_error_oom(err);
-	/* A copy that borrows: all but these three goes on as it is. */
+	/* A copy that borrows: all but these goes on as it is. */
 	Containerd__Runc__V1__Options m = *given;
 	m.base.unknown_fields = given->base.unknown_fields;
 	m.binary_name = r->binary;
 	m.root = r->root;
-	m.no_pivot_root = given->no_pivot_root || no_pivot;
+	m.no_pivot_root = given->no_pivot_root || req->no_pivot;
+	if (req->io_uid || req->io_gid) {
+		m.io_uid = req->io_uid;
+		m.io_gid = req->io_gid;
+	}
 	return cor_message_pack(&m.base, &r->options, &r->options_len) < 0 ? cor_error_oom(err) : 0;
 }
 
-int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_container *c, bool no_pivot,
+int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_task_create *req,
 			     struct cor_task_runtime *ret, struct cor_error *err)
 {
+	const struct cor_container *c = req->container;
 	struct cor_task_runtime out = {0};
 	ProtobufCMessage *options = NULL;
 	int r = cor_empty(c->runtime) ? 0 : check_name(c->runtime, err);
 	if (r == 0)
 		r = unpack_options(c, &options, err);
 	if (r == 0)
-		r = fill(e, (const Containerd__Runc__V1__Options *)(const void *)options, no_pivot, &out,
-			 err);
+		r = fill(e, (const Containerd__Runc__V1__Options *)(const void *)options, req, &out, err);
 	cor_message_free(options);
 	if (r < 0) {
 		cor_task_runtime_done(&out);

@@ -108,6 +108,9 @@ struct cor_snapshot_ops {
 	int (*commit)(struct cor_services *s, const char *sn, const char *name, const char *key,
 		      const struct cor_map *labels, struct cor_error *err);
 	int (*remove)(struct cor_services *s, const char *sn, const char *key, struct cor_error *err);
+	/* Whether the labels containerd.io/snapshot/{uidmapping,gidmapping} on a new snapshot make it show the mapped owners
+	 * without a copy (containerd's capability "remap-ids"). */
+	int (*can_remap)(struct cor_services *s, const char *sn, bool *ret, struct cor_error *err);
 };
 
 /* ---- diff ---------------------------------------------------------------------------------------------------- */
@@ -150,6 +153,7 @@ struct cor_task_create {
 	bool start; /* hint: start() follows at once, nothing comes in between */
 	/* NULL: a new process. Else criu's files (a checkpoint's COR_MT_CHECKPOINT), from which it goes on; needs `start`. */
 	const struct cor_descriptor *checkpoint;
+	uint32_t io_uid, io_gid; /* who may open its stdio anew: its root, as the host sees it */
 };
 struct cor_task_checkpoint {
 	const char *id;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 
@@ -18,12 +19,32 @@ static void reset(struct cor_io *io)
 			.io = io, .fd = -1, .stream = i ? COR_STREAM_ERR : COR_STREAM_OUT};
 }
 
+/* In a user namespace the process is nobody to what root has made: it can use the descriptors, but what it opens anew through
+ * /proc (/dev/stdout) would be refused. Pipes, and files for output, become its own; without a user namespace the runtimes do
+ * the same for another user. */
+static int give_to_owner(const struct cor_io *io, const struct cor_io_request *req, struct cor_error *err)
+{
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+		if (io->child[i] < 0)
+			continue;
+		if (fstat(io->child[i], &st) < 0)
+			return cor_error_errno(err, errno, "stdio");
+		bool own = S_ISFIFO(st.st_mode) || (i > 0 && S_ISREG(st.st_mode));
+		if (own && fchown(io->child[i], req->uid, req->gid) < 0)
+			return cor_error_errno(err, errno, "stdio: change owner");
+	}
+	return 0;
+}
+
 int cor_io_open(struct cor_io *io, const struct cor_io_request *req, struct cor_error *err)
 {
 	reset(io);
 	io->loop = req->loop;
 	io->terminal = req->terminal;
 	int r = cor_io_open_strings(io, req, err);
+	if (r == 0 && (req->uid || req->gid))
+		r = give_to_owner(io, req, err);
 	if (r < 0)
 		cor_io_done(io);
 	return r;

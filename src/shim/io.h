@@ -77,6 +77,8 @@ struct cor_io_request {
 	const char *in, *out, *err; /* "" or NULL: nothing */
 	int *fds;                   /* that came with the request; what is used is replaced by -1 */
 	size_t nfds;
+	uid_t uid; /* the process's root, as the host sees it: 0, or that of its user namespace */
+	gid_t gid;
 };
 
 /* Fills *io. On failure everything is closed again. */

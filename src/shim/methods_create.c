@@ -76,6 +76,8 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 	int r = unpack_options(m, &o, err);
 	if (r < 0)
 		return r;
+	s->io_uid = o ? o->io_uid : 0;
+	s->io_gid = o ? o->io_gid : 0;
 	r = cor_runtime_find(o ? o->binary_name : NULL, &binary, err);
 	if (r == 0) {
 		root = runtime_root(s, o);
@@ -113,7 +115,9 @@ static int open_io(struct cor_shim_process *p, const struct cor_shim_request *re
 				    .out = p->out,
 				    .err = p->err,
 				    .fds = req->fds,
-				    .nfds = req->nfds};
+				    .nfds = req->nfds,
+				    .uid = s->io_uid,
+				    .gid = s->io_gid};
 	if (cor_grow(&s->loggers, &s->cap_loggers, s->nloggers + 1, sizeof(*s->loggers)) < 0)
 		return cor_error_oom(err);
 	int r = cor_io_open(&p->io, &io, err);

@@ -50,6 +50,8 @@ struct cor_shim {
 	struct cor_shim_process *init;  /* the same */
 	struct cor_shim_process *execs; /* linked by next */
 	bool rootfs_mounted;
+	uid_t io_uid; /* owner of the stdio that is made for the processes */
+	gid_t io_gid;
 	bool pausing, paused;
 	bool checkpointing;
 	bool killing;  /* what init left behind is being killed */

@@ -45,6 +45,11 @@ struct cor_snapshot_backend_ops {
 	/* Can this back end work on its directory's file system? FAILED_PRECONDITION with the reason otherwise. The answer is
 	 * remembered in the directory, for its file system: a yes for good, a no until the next boot. *ret_fresh (may be NULL): was not remembered. */
 	int (*probe)(struct cor_snapshot_backend *b, bool *ret_fresh, struct cor_error *err);
+	/* Both NULL where mounts cannot map IDs. The root directory of a new snapshot gets another owner. */
+	int (*set_owner)(struct cor_snapshot_backend *b, uint64_t id, uint32_t uid, uint32_t gid,
+			 struct cor_error *err);
+	/* Whether mounts with "uidmap=" and "gidmap=" (base/mount.h) work here: tried out. */
+	int (*can_map_ids)(struct cor_snapshot_backend *b, bool *ret, struct cor_error *err);
 	void (*free)(struct cor_snapshot_backend *b);
 };
 struct cor_snapshot_backend {

@@ -47,6 +47,8 @@ int snapshot_walk(struct cor_snapshot_backend *b, int (*fn)(uint64_t id, void *d
 
 /* overlay_probe.c */
 int snapshot_overlay_probe(struct cor_snapshot_backend *b, bool *ret_fresh, struct cor_error *err);
+/* overlay_idmap.c */
+int snapshot_overlay_can_map_ids(struct cor_snapshot_backend *b, bool *ret, struct cor_error *err);
 /* In a user namespace that is not the initial one. */
 bool snapshot_in_userns(void);
 

@@ -124,6 +124,17 @@ static int overlay_usage(struct cor_snapshot_backend *b, uint64_t id, int64_t *r
 	return fd < 0 ? fd : cor_disk_usage_at(fd, "fs", ret_size, ret_inodes, err);
 }
 
+static int overlay_set_owner(struct cor_snapshot_backend *b, uint64_t id, uint32_t uid, uint32_t gid,
+			     struct cor_error *err)
+{
+	struct snapshot_dir *d = snapshot_dir_of(b);
+	char name[SNAPSHOT_NAME_MAX + 4];
+	(void)snprintf(name, sizeof(name), "%llu/fs", (unsigned long long)id);
+	if (fchownat(d->snapshots_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return cor_error_errno(err, errno, "set owner of %s/snapshots/%s", d->path, name);
+	return 0;
+}
+
 static const struct cor_snapshot_backend_ops overlay_ops = {
 	.name = "overlayfs",
 	.create = overlay_create,
@@ -136,6 +147,8 @@ static const struct cor_snapshot_backend_ops overlay_ops = {
 	.purge = snapshot_purge,
 	.walk = snapshot_walk,
 	.probe = snapshot_overlay_probe,
+	.set_owner = overlay_set_owner,
+	.can_map_ids = snapshot_overlay_can_map_ids,
 	.free = snapshot_dir_free,
 };
 

@@ -146,6 +146,10 @@ int cor_spec_apply_net_host(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_check_with_ns(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_with_ns(struct cor_spec_build *b, struct cor_error *err);
 
+/* ---- userns.c ---- */
+int cor_spec_check_userns(const struct cor_spec_options *o, struct cor_error *err);
+int cor_spec_apply_userns(struct cor_spec_build *b, struct cor_error *err);
+
 /* ---- resources.c ---- */
 int cor_spec_check_cpu(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_cpus(struct cor_spec_build *b, struct cor_error *err);

@@ -19,6 +19,7 @@ static const struct {
 	{"--mount", NULL, cor_spec_apply_mounts},
 	{"--rootfs", NULL, cor_spec_apply_rootfs},
 	{"image", NULL, cor_spec_apply_image},
+	{"--uidmap, --gidmap", cor_spec_check_userns, cor_spec_apply_userns},
 	{"--read-only", NULL, cor_spec_apply_read_only},
 	{"arguments", NULL, cor_spec_apply_args},
 	{"--cwd", NULL, cor_spec_apply_cwd},

@@ -6,6 +6,7 @@
 #ifndef COR_SPEC_SPEC_H
 #define COR_SPEC_SPEC_H
 
+#include "base/idmap.h"
 #include "oci/image.h"
 #include "oci/json.h"
 #include "spec/explain.h"
@@ -25,6 +26,7 @@ struct cor_spec_options {
 	char *const *devices;
 	char *const *gpus; /* --gpus: indices as text */
 	char *const *with_ns;
+	char *const *uid_maps, *const *gid_maps;    /* "container:host:size" each */
 	const char *cwd, *user, *hostname, *cgroup; /* NULL: flag not given; cgroup "": clears */
 	const char *rootfs_propagation, *rlimit_nofile;
 	bool tty, read_only, net_host, privileged, allow_new_privs;
@@ -67,6 +69,11 @@ bool cor_spec_needs_rootfs(const struct cor_spec_options *o, const struct cor_im
 /* What the flags need of this host beyond the document: the default AppArmor profile is loaded into the kernel, an RDT
  * class needs a kernel with resctrl. For whoever is about to make the container, before anything is made. */
 int cor_spec_prepare_host(const struct cor_spec_options *o, struct cor_error *err);
+
+/* --uidmap or --gidmap given; both as maps, checked and sorted (spec/userns.c). */
+bool cor_spec_has_userns(const struct cor_spec_options *o);
+int cor_spec_id_maps(const struct cor_spec_options *o, struct cor_id_map *ret_uids,
+		     struct cor_id_map *ret_gids, struct cor_error *err);
 
 /* Process document for `tasks exec`: the container spec's process with args, cwd, terminal and user replaced. */
 struct cor_exec_options {

@@ -33,6 +33,8 @@ struct cor_container_flags {
 	double cpus;
 	bool cpus_set;
 	int64_t cpu_shares;
+	char **uid_maps, **gid_maps;
+	bool remap_labels;
 };
 
 /* Option table of the shared part (on struct cor_container_flags). */

@@ -49,6 +49,18 @@ static const struct cor_option run_only[] = {
 		"don't pass all host devices to privileged container"),
 	COR_OPT(F, COR_OPT_STRING, checkpoint, "checkpoint", NULL,
 		"go on from this checkpoint image of a container of the image", .metavar = "IMAGE"),
+	COR_OPT(F, COR_OPT_STRINGS, uid_maps, "uidmap", NULL,
+		"run inside a user namespace with the specified UID mapping range (format: "
+		"container-uid:host-uid:length)",
+		.metavar = "MAP"),
+	COR_OPT(F, COR_OPT_STRINGS, gid_maps, "gidmap", NULL,
+		"run inside a user namespace with the specified GID mapping range (format: "
+		"container-gid:host-gid:length)",
+		.metavar = "MAP"),
+	COR_OPT(F, COR_OPT_BOOL, remap_labels, "remap-labels", NULL,
+		"map the IDs of the image's files in its mounts, without a copy, where kernel and "
+		"snapshotter "
+		"can"),
 	COR_OPT_END,
 };
 static const struct cor_option *const more[] = {cor_container_options, NULL};
@@ -84,6 +96,9 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 				     (long long)f->cpu_shares);
 	o.create.cni = f->cni;
 	o.create.publish = f->publish;
+	o.create.remap_labels = f->remap_labels;
+	o.create.spec.uid_maps = f->uid_maps;
+	o.create.spec.gid_maps = f->gid_maps;
 	o.create.spec.cgroup = f->cgroup;
 	o.create.spec.rlimit_nofile = f->rlimit_nofile;
 	o.create.spec.privileged_without_host_devices = f->privileged_without_host_devices;
