@@ -239,7 +239,7 @@ static int check_hook(const json_t *hook, struct cor_error *err)
 /* The source of a mount is a path only where the mount is a bind mount ("tmpfs" is one of a tmpfs). */
 static int check_mount(const json_t *mount, struct cor_error *err)
 {
-	bool bind = streq(str(mount, "type"), "bind");
+	bool bind = !*str(mount, "type") || streq(str(mount, "type"), "bind");
 	json_t *option;
 	size_t i;
 

@@ -158,18 +158,15 @@ static int own_node(json_t *device, const json_t *process, const json_t *node, s
 static int add_rule(json_t *rules, const json_t *device, const json_t *node, struct cor_error *err)
 {
 	const char *type = str(device, "type"), *access = str(node, "permissions");
-	json_t *rule;
 
-	if (!streq(type, "b") && !streq(type, "c"))
+	/* The library writes a rule without access for "none". It would change nothing, and runtimes refuse it. */
+	if ((!streq(type, "b") && !streq(type, "c")) || streq(access, "none"))
 		return 0;
-	rule = json_pack("{s:b, s:s, s:O, s:O}", "allow", 1, "type", type, "major",
-			 json_object_get(device, "major"), "minor", json_object_get(device, "minor"));
-	if (rule && !streq(access, "none") &&
-	    json_object_set_new(rule, "access", json_string(*access ? access : "rwm")) < 0) {
-		json_decref(rule);
-		rule = NULL;
-	}
-	return cor_spec_push(rules, rule, err);
+	return cor_spec_push(rules,
+			     json_pack("{s:b, s:s, s:O, s:O, s:s}", "allow", 1, "type", type, "major",
+				       json_object_get(device, "major"), "minor",
+				       json_object_get(device, "minor"), "access", *access ? access : "rwm"),
+			     err);
 }
 
 static int add_node(json_t *spec, const json_t *node, struct cor_error *err)
@@ -213,33 +210,48 @@ static bool has_user_namespace(const json_t *spec)
 	return false;
 }
 
+static bool has_option(const json_t *options, const char *option)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(options, i, item) if (streq(json_string_value(item), option)) return true;
+	return false;
+}
+
 /* Bind mounts of a container with a user namespace are mapped like the rest of its files. */
 static int add_idmap(json_t *mount, struct cor_error *err)
 {
-	const char *add = streq(str(mount, "type"), "bind") ? "idmap" : NULL;
+	const char *add = NULL;
+	json_t *options;
+	int r = cor_spec_array(mount, "options", &options, err);
+
+	if (r < 0 || has_option(options, "idmap") || has_option(options, "ridmap"))
+		return r;
+	if (has_option(options, "rbind"))
+		add = "ridmap";
+	else if (has_option(options, "bind") || streq(str(mount, "type"), "bind"))
+		add = "idmap";
+	if (add)
+		return cor_spec_push(options, json_string(add), err);
+	if (json_array_size(options) == 0)
+		json_object_del(mount, "options");
+	return 0;
+}
+
+/* Options as the file has them. One without a type that is no bind mount either (so are those of the specification's own
+ * examples) means a bind mount: no runtime takes it as anything else, or at all. */
+static int put_options(json_t *mount, const json_t *edit, struct cor_error *err)
+{
 	_cleanup_json_ json_t *options = json_array();
-	json_t *option;
-	size_t i;
+	json_t *given = json_object_get(edit, "options");
 
-	if (!options || json_array_extend(options, json_object_get(mount, "options")) < 0)
-		if (!options || json_object_get(mount, "options"))
-			return cor_error_oom(err);
-	json_array_foreach(options, i, option)
-	{
-		const char *s = json_string_value(option);
-
-		if (streq(s, "idmap") || streq(s, "ridmap"))
-			return 0;
-		if (streq(s, "bind"))
-			add = "idmap";
-		else if (streq(s, "rbind"))
-			add = "ridmap";
-	}
-	if (!add)
-		return 0;
-	if (json_array_append_new(options, json_string(add)) < 0)
+	if (!options || (given && json_array_extend(options, given) < 0))
 		return cor_error_oom(err);
-	return cor_spec_put(mount, "options", TAKE_PTR(options), err);
+	if (!*str(edit, "type") && !has_option(options, "bind") && !has_option(options, "rbind") &&
+	    !has_option(options, "remount") && json_array_append_new(options, json_string("rbind")) < 0)
+		return cor_error_oom(err);
+	return json_array_size(options) > 0 ? cor_spec_put(mount, "options", TAKE_PTR(options), err) : 0;
 }
 
 static int add_mount(json_t *spec, json_t *mounts, const json_t *edit, struct cor_error *err)
@@ -254,8 +266,8 @@ static int add_mount(json_t *spec, json_t *mounts, const json_t *edit, struct co
 		r = copy_member(mount, "type", edit, err);
 	if (r >= 0)
 		r = cor_spec_put_string(mount, "source", str(edit, "hostPath"), err);
-	if (r >= 0 && json_array_size(json_object_get(edit, "options")) > 0)
-		r = copy_member(mount, "options", edit, err);
+	if (r >= 0)
+		r = put_options(mount, edit, err);
 	if (r >= 0 && has_user_namespace(spec))
 		r = add_idmap(mount, err);
 	return r < 0 ? r : cor_spec_push(mounts, TAKE_PTR(mount), err);

@@ -218,6 +218,8 @@ static void rules(void **state)
 		 "device \"d\": mounts[0]: containerPath is not absolute"},
 		{"{\"mounts\":[{\"hostPath\":\"a\",\"containerPath\":\"/b\",\"options\":[\"rbind\"]}]}",
 		 "device \"d\": mounts[0]: hostPath is not absolute"},
+		{"{\"mounts\":[{\"hostPath\":\"a\",\"containerPath\":\"/b\"}]}",
+		 "device \"d\": mounts[0]: hostPath is not absolute"},
 		{"{\"intelRdt\":{\"closID\":\"..\"}}", "device \"d\": invalid closID: \"..\""},
 		{"{\"intelRdt\":{\"closID\":\"a/b\"}}", "device \"d\": invalid closID: \"a/b\""},
 		{"{\"netDevices\":[{\"name\":\"a\"}]}",
