@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,10 +14,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -283,6 +287,67 @@ static int connect_to(int argc, char **argv)
 	return 0;
 }
 
+/* ---- system calls: what a seccomp profile makes of them ---- */
+
+/* Runs in a child, so that a call which ends the process, or makes another, harms nobody. */
+static long call_by_name(const char *name)
+{
+	char stack[1] = {0};
+	if (!strcmp(name, "keyctl"))
+		return syscall(SYS_keyctl, 0 /* get keyring ID */, -3 /* session */, 0);
+	if (!strcmp(name, "unshare"))
+		return unshare(CLONE_NEWUTS);
+	if (!strcmp(name, "clone-ns"))
+		return syscall(SYS_clone, CLONE_NEWUTS | SIGCHLD, 0, 0, 0, 0);
+	if (!strcmp(name, "clone"))
+		return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (!strcmp(name, "clone3"))
+		return syscall(SYS_clone3, stack, 0); /* EINVAL when it gets there */
+	if (!strcmp(name, "ptrace"))
+		return ptrace(PTRACE_TRACEME, 0, 0, 0);
+	if (!strcmp(name, "io_uring"))
+		return syscall(SYS_io_uring_setup, 0, 0); /* EFAULT when it gets there */
+	if (!strcmp(name, "unix"))
+		return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (!strcmp(name, "alg"))
+		return socket(AF_ALG, SOCK_SEQPACKET, 0);
+	if (!strcmp(name, "vsock"))
+		return socket(AF_VSOCK, SOCK_STREAM, 0);
+	if (!strcmp(name, "personality"))
+		return personality(0xffffffff);
+	if (!strcmp(name, "no-randomize"))
+		return personality(ADDR_NO_RANDOMIZE);
+	if (!strcmp(name, "settime"))
+		return syscall(SYS_settimeofday, 0, 0);
+	if (!strcmp(name, "mkdir"))
+		return mkdir("/tmp/made", 0700);
+	return -2;
+}
+
+/* syscall NAME... : "NAME: ok", the error's name, or "killed". */
+static int try_calls(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		int status = 0;
+		fflush(stdout);
+		pid_t pid = fork();
+		if (pid == 0) {
+			long r = call_by_name(argv[i]);
+			_exit(r == -2 ? 255 : r < 0 ? errno : 0);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) < 0)
+			return fail("fork");
+		if (WIFSIGNALED(status))
+			printf("%s: killed\n", argv[i]);
+		else if (WEXITSTATUS(status) == 255)
+			return 2;
+		else
+			printf("%s: %s\n", argv[i],
+			       WEXITSTATUS(status) ? strerrorname_np(WEXITSTATUS(status)) : "ok");
+	}
+	return 0;
+}
+
 static int sleep_for(int argc, char **argv)
 {
 	struct timespec t = {.tv_sec = argc > 0 ? strtol(argv[0], NULL, 10) : 3600};
@@ -316,6 +381,7 @@ static const struct verb {
 	{"limits", show_limits},
 	{"mknod", make_node},
 	{"connect", connect_to},
+	{"syscall", try_calls},
 	{"sleep", sleep_for},
 };
 
