@@ -4,9 +4,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,7 +51,8 @@ static void kill_listed(int dir)
 
 /* Calls fn for the path in each hierarchy: the root itself and every directory in it that has one. The sum of what it
  * returns, or its first negative result. */
-static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *path))
+static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *path, const void *arg),
+			     const void *arg)
 {
 	_cleanup_close_ int root = openat(AT_FDCWD, CGROUP_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int again = root < 0 ? -1 : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -57,13 +61,13 @@ static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *p
 		cor_close(again);
 		return -ENOENT;
 	}
-	int sum = fn(root, path), failure = sum < 0 ? sum : 0;
+	int sum = fn(root, path, arg), failure = sum < 0 ? sum : 0;
 	for (struct dirent *ent; (ent = readdir(d));) {
 		if (ent->d_name[0] == '.' || ent->d_type == DT_REG)
 			continue;
 		_cleanup_close_ int base =
 			openat(root, ent->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		int r = base < 0 ? 0 : fn(base, path);
+		int r = base < 0 ? 0 : fn(base, path, arg);
 		if (r < 0 && failure == 0)
 			failure = r;
 		sum += r;
@@ -72,8 +76,9 @@ static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *p
 	return failure < 0 ? failure : sum;
 }
 
-static int kill_below(int base, const char *path)
+static int kill_below(int base, const char *path, const void *arg)
 {
+	(void)arg;
 	_cleanup_close_ int dir = cor_open_in_root(base, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return 0;
@@ -84,9 +89,10 @@ static int kill_below(int base, const char *path)
 	return 1;
 }
 
-static int remove_below(int base, const char *path)
+static int remove_below(int base, const char *path, const void *arg)
 {
 	const char *name;
+	(void)arg;
 	_cleanup_close_ int dir = cor_open_parent_in_root(base, path, false, &name);
 	if (dir < 0)
 		return 0;
@@ -95,14 +101,83 @@ static int remove_below(int base, const char *path)
 	return errno == ENOENT ? 0 : -errno;
 }
 
+static int join_below(int base, const char *path, const void *word)
+{
+	_cleanup_close_ int dir = cor_open_in_root(base, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	_cleanup_close_ int fd = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	int r = cor_write_full(fd, word, strlen(word));
+	return r < 0 ? r : 1;
+}
+
+int cor_cgroup_join(const char *path, pid_t pid)
+{
+	char word[16];
+	(void)snprintf(word, sizeof(word), "%d", (int)pid);
+	return in_each_hierarchy(path, join_below, word);
+}
+
+bool cor_cgroup_is_unified(void)
+{
+	struct statfs fs;
+	return statfs(CGROUP_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* True when the comma-separated list has the word. */
+static bool lists(const char *list, size_t n, const char *word)
+{
+	size_t k = strlen(word);
+	for (size_t i = 0; i + k <= n; i++)
+		if (memcmp(list + i, word, k) == 0 && (i == 0 || list[i - 1] == ',') &&
+		    (i + k == n || list[i + k] == ','))
+			return true;
+	return false;
+}
+
+/* The path in the line "number:controllers:path" of that controller; cut off behind it. */
+static char *find_path(char *text, const char *controller)
+{
+	for (char *line = text, *end; line && *line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
+		if (end)
+			*end = '\0';
+		char *list = strchr(line, ':');
+		char *path = list ? strchr(++list, ':') : NULL;
+		if (!path)
+			continue;
+		size_t n = (size_t)(path - list);
+		if (*controller ? lists(list, n, controller) : n == 0)
+			return path + 1;
+	}
+	return NULL;
+}
+
+int cor_cgroup_open_of(pid_t pid, const char *controller)
+{
+	char name[64];
+	_cleanup_free_ char *text = NULL;
+	(void)snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)pid);
+	int r = cor_read_file_at(AT_FDCWD, name, 1 << 16, &text, NULL, NULL);
+	if (r < 0)
+		return r;
+	const char *path = find_path(text, controller);
+	if (!path)
+		return -ENOENT;
+	const char *sub = *controller ? controller : cor_cgroup_is_unified() ? "." : "unified";
+	_cleanup_close_ int root = openat(AT_FDCWD, CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int base = root < 0 ? -1 : openat(root, sub, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return base < 0 ? -ENOENT : cor_open_in_root(base, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+}
+
 void cor_cgroup_kill(const char *path)
 {
-	(void)in_each_hierarchy(path, kill_below);
+	(void)in_each_hierarchy(path, kill_below, NULL);
 }
 
 int cor_cgroup_remove(const char *path)
 {
-	return in_each_hierarchy(path, remove_below);
+	return in_each_hierarchy(path, remove_below, NULL);
 }
 
 /* The directory of the group that this process is in: v2's, where that is mounted. A descriptor or -1. */

@@ -13,6 +13,12 @@
 bool cor_cgroup_path_is_own(const char *path);
 /* Kills the processes in these groups; thaws them first. */
 void cor_cgroup_kill(const char *path);
+/* Moves a process into these groups, where they exist. Their number, or the first -errno of one that does not take it. */
+int cor_cgroup_join(const char *path, pid_t pid);
+/* True where there is nothing but v2. */
+bool cor_cgroup_is_unified(void);
+/* The group of a process: of a v1 controller ("memory"), or with "" of v2. An O_PATH descriptor; -ENOENT: no such hierarchy. */
+int cor_cgroup_open_of(pid_t pid, const char *controller);
 /* Removes these groups where they are empty. The number of those that are gone, or the first -errno of one that stays
  * (-EBUSY: processes or groups in it); the others are removed all the same. */
 int cor_cgroup_remove(const char *path);

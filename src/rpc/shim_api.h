@@ -10,7 +10,7 @@
  *     fd 4  one end of a socketpair: the first client connection, usable at once
  * The shim writes DIR/shim.pid ("<pid> <start time in ticks>\n") before it answers its first request. It serves until
  * Shutdown, or until every process is deleted and the last connection of a never-created task is gone.
- * (The two-step `start` / `delete` protocol for containerd itself comes with a later issue.)
+ * (containerd's own way, `start` and `delete` of a containerd-shim-coracle-v2: shim/v2.h.)
  *
  * DIR/runtime (before the runtime is called): the runtime's program and its --root, absolute, one per line; for who cleans up
  * after a shim that was killed. --root is options.root/NS, or <state>/.runc/NS.
@@ -45,6 +45,7 @@
 #define COR_RPC_SHIM_API_H
 
 #define COR_TASK_SERVICE            "containerd.task.v2.Task"
+#define COR_TASK_SERVICE_V3         "containerd.task.v3.Task" /* the same messages */
 #define COR_SHIM_SERVICE            "coracle.shim.v1.Shim"
 #define COR_SHIM_LISTEN_FD          3
 #define COR_SHIM_FIRST_FD           4

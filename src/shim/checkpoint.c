@@ -15,7 +15,9 @@
 #include "rpc/message.h"
 #include "rpc/shim_api.h"
 #include "runc_options.pb-c.h"
+#include "shim/events.h"
 #include "shim/methods.h"
+#include "shim/oom.h"
 #include "task_v2.pb-c.h"
 
 #define WORK_DIR "criu"
@@ -160,6 +162,7 @@ void cor_checkpoint_created(struct cor_shim_process *init)
 	struct cor_shim_call *call = init->call;
 	init->call = NULL;
 	init->state = COR_PROC_CREATED;
+	cor_events_created(init, 0);
 	cor_call_reply(call, &m.base, -1);
 }
 
@@ -212,7 +215,9 @@ static void on_started(const struct cor_runtime_result *result, void *data)
 	init->call = NULL;
 	m.pid = (uint32_t)result->pid;
 	cor_checkpoint_restored(init);
+	cor_events_started(init, result->pid);
 	cor_process_made(init, result->pid, COR_PROC_RUNNING);
+	cor_oom_watch(init);
 	cor_call_reply(call, &m.base, init->io.console ? init->io.master : -1);
 	cor_shim_trim(init->shim);
 }

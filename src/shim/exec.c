@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "shim/command.h"
+#include "shim/events.h"
 #include "shim/process.h"
 #include "task_v2.pb-c.h"
 
@@ -58,6 +59,7 @@ static void on_made(const struct cor_runtime_result *result, void *data)
 	struct cor_shim_call *call = p->call;
 	p->call = NULL;
 	cor_call_reply(call, &m.base, p->io.console ? p->io.master : -1);
+	cor_events_started(p, result->pid);
 	cor_process_made(p, result->pid, COR_PROC_RUNNING); /* may free a retired one */
 	cor_shim_trim(s);
 }

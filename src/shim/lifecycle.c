@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "shim/command.h"
+#include "shim/events.h"
 #include "shim/guard.h"
+#include "shim/oom.h"
 #include "shim/process.h"
 #include "task_v2.pb-c.h"
 
@@ -34,9 +36,14 @@ static void on_made(const struct cor_runtime_result *result, void *data)
 	m.pid = (uint32_t)result->pid;
 	struct cor_shim_call *call = init->call;
 	init->call = NULL;
+	cor_events_created(init, result->pid);
+	if (init->start)
+		cor_events_started(init, result->pid);
 	cor_process_made(init, result->pid, init->start ? COR_PROC_RUNNING : COR_PROC_CREATED);
 	cor_call_reply(call, &m.base, init->io.console ? init->io.master : -1);
-	cor_guard_start(init);
+	cor_oom_watch(init);
+	if (!init->shim->runtime_root) /* containerd looks after its shims itself */
+		cor_guard_start(init);
 	cor_shim_trim(init->shim);
 }
 
@@ -90,9 +97,12 @@ static void on_started(const struct cor_runtime_result *result, void *data)
 	struct cor_shim_call *call = init->call;
 	Containerd__Task__V2__StartResponse m = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
 	init->call = NULL;
+	init->starting = false;
 	if (result->r < 0) {
 		if (init->state == COR_PROC_STARTING)
 			init->state = COR_PROC_CREATED;
+		if (init->exit_untold)
+			cor_events_exited(init);
 		cor_call_fail(call, result->err);
 		return;
 	}
@@ -100,6 +110,7 @@ static void on_started(const struct cor_runtime_result *result, void *data)
 	if (init->state == COR_PROC_STARTING)
 		init->state = COR_PROC_RUNNING;
 	m.pid = (uint32_t)init->pid;
+	cor_events_started(init, init->pid);
 	cor_call_reply(call, &m.base, -1);
 	cor_shim_trim(init->shim);
 }
@@ -125,5 +136,6 @@ void cor_lifecycle_start(struct cor_shim_process *init, struct cor_shim_call *ca
 		return;
 	}
 	init->state = COR_PROC_STARTING;
+	init->starting = true;
 	init->call = call;
 }

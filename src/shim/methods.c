@@ -6,6 +6,7 @@
 #include "rpc/shim_api.h"
 #include "task_v2.pb-c.h"
 
+/* Of protocol 2; what the service of protocol 3 differs in is its name. */
 #define TASK(name, type, fn)                                                                         \
 	{                                                                                            \
 		COR_TASK_SERVICE, name, &containerd__task__v2__##type##__descriptor, cor_method_##fn \

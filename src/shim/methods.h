@@ -29,6 +29,7 @@ COR_METHOD(resume);
 COR_METHOD(update);
 COR_METHOD(connect);
 COR_METHOD(shutdown);
+/* metrics.c */
 COR_METHOD(stats);
 /* checkpoint.c */
 COR_METHOD(checkpoint);

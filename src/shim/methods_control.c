@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "rpc/message.h"
 #include "runc_options.pb-c.h"
+#include "shim/events.h"
 #include "shim/methods.h"
 #include "task_v2.pb-c.h"
 
@@ -212,6 +213,8 @@ static void on_paused(const struct cor_runtime_result *result, void *data)
 	if (result->r < 0) /* a runtime that was killed half-way leaves them frozen */
 		(void)s->runtime->driver->resume(s->runtime, on_thawed_again, s, NULL);
 	s->paused = result->r == 0 && s->init && s->init->state == COR_PROC_RUNNING;
+	if (s->paused)
+		cor_events_paused(s);
 	on_answer(result, call);
 }
 
@@ -236,8 +239,10 @@ COR_METHOD(pause)
 static void on_resumed(const struct cor_runtime_result *result, void *data)
 {
 	struct cor_shim_call *call = data;
-	if (result->r == 0)
+	if (result->r == 0) {
 		call->shim->paused = false;
+		cor_events_resumed(call->shim);
+	}
 	on_answer(result, call);
 }
 
@@ -303,17 +308,4 @@ COR_METHOD(shutdown)
 			cor_removal_force(s->init);
 	}
 	cor_shim_check_idle(s);
-}
-
-static void unimplemented(struct cor_shim_call *call, const char *what)
-{
-	struct cor_error err;
-	cor_error_clear(&err);
-	(void)cor_error_set(&err, COR_UNIMPLEMENTED, "%s: not implemented by coracle-shim", what);
-	cor_call_fail(call, &err);
-}
-
-COR_METHOD(stats)
-{
-	unimplemented(req->call, "stats");
 }

@@ -8,39 +8,13 @@
 #include "oci/identifier.h"
 #include "rpc/message.h"
 #include "rpc/shim_api.h"
-#include "runc_options.pb-c.h"
+#include "shim/events.h"
 #include "shim/methods.h"
 #include "shim/rootfs.h"
+#include "shim/v2_options.h"
 #include "task_v2.pb-c.h"
 
 typedef Containerd__Task__V2__CreateTaskRequest create_request;
-typedef Containerd__Runc__V1__Options runc_options;
-
-/* A type URL's last part: containerd writes bare names, others put a host before them. */
-static const char *type_name(const char *url)
-{
-	const char *slash = strrchr(url, '/');
-	return slash ? slash + 1 : url;
-}
-
-/* runc's options, or NULL in *ret when the request has none. */
-static int unpack_options(const create_request *m, runc_options **ret, struct cor_error *err)
-{
-	ProtobufCMessage *options = NULL;
-	const Google__Protobuf__Any *any = m->options;
-	*ret = NULL;
-	if (!any || cor_empty(any->type_url))
-		return 0;
-	if (!streq(type_name(any->type_url), COR_RUNC_OPTIONS_TYPE))
-		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "runtime options of type \"%s\" are not understood", any->type_url);
-	int r = cor_message_unpack(&containerd__runc__v1__options__descriptor, any->value.data,
-				   any->value.len, &options, err);
-	if (r < 0)
-		return cor_error_wrap(err, r, "runtime options");
-	*ret = (runc_options *)options;
-	return 0;
-}
 
 /* The runtime's own state, one directory per namespace: <root>/<ns>, by default <state>/.runc/<ns> (the bundle is
  * <state>/<ns>/<id>). No namespace's name begins with a dot. */
@@ -49,6 +23,8 @@ static char *runtime_root(const struct cor_shim *s, const runc_options *o)
 	_cleanup_free_ char *base = NULL;
 	if (o && !cor_empty(o->root))
 		return cor_path_join(o->root, s->ns);
+	if (s->runtime_root)
+		return cor_path_join(s->runtime_root, s->ns);
 	base = cor_path_join(s->bundle, "../../.runc");
 	return base ? cor_path_join(base, s->ns) : NULL;
 }
@@ -73,7 +49,7 @@ static int make_runtime(struct cor_shim *s, const create_request *m, struct cor_
 		return cor_error_set(err, COR_UNAVAILABLE,
 				     "the runtime is still busy with the last container");
 	s->runtime = cor_runtime_free(s->runtime);
-	int r = unpack_options(m, &o, err);
+	int r = cor_v2_unpack_options(m->options, &o, err);
 	if (r < 0)
 		return r;
 	s->io_uid = o ? o->io_uid : 0;
@@ -172,6 +148,7 @@ static void create(struct cor_shim *s, const struct cor_shim_request *req, const
 	}
 	s->rootfs_mounted = m->n_rootfs > 0;
 	s->init = init;
+	cor_events_prepare(init, m);
 	init->start = start;
 	init->call = req->call;
 	cor_lifecycle_create(init);
@@ -235,5 +212,6 @@ COR_METHOD(exec)
 	}
 	p->next = s->execs;
 	s->execs = p;
+	cor_events_exec_added(p);
 	cor_call_reply_empty(req->call);
 }

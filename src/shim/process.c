@@ -14,6 +14,8 @@
 #include "base/str.h"
 #include "rpc/message.h"
 #include "shim/config_facts.h"
+#include "shim/events.h"
+#include "shim/oom.h"
 #include "task_v2.pb-c.h"
 
 struct cor_shim_process *cor_process_new(struct cor_shim *s, const char *exec_id)
@@ -69,6 +71,7 @@ void cor_process_free(struct cor_shim_process *p)
 	if (*p->spec_file)
 		(void)unlinkat(p->shim->bundle_fd, p->spec_file, 0);
 	cor_close(p->pidfd);
+	cor_buf_done(&p->event);
 	free(p->failure);
 	free(p->spec);
 	free(p->checkpoint);
@@ -213,10 +216,12 @@ void cor_process_exited(struct cor_shim_process *p, int status, int64_t at_ns)
 		p->state = COR_PROC_STOPPED;
 	if (cor_process_is_init(p)) {
 		s->paused = s->pausing = false;
+		cor_oom_check(s);
 		if (p->state != COR_PROC_DELETING && !has_own_pid_namespace(s))
 			cor_process_kill_rest(s);
 	}
 	cor_io_exited(&p->io);
+	cor_events_exited(p);
 	tell_waiters(p);
 	if (p->retired && !p->call) {
 		cor_process_unlink(p);

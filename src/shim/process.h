@@ -65,6 +65,10 @@ struct cor_shim_process {
 	bool launched;      /* the runtime was called: it may have to take things back */
 	bool forced;        /* removal: with force */
 	bool retired;       /* its container is gone: it goes when its operation or its exit is over */
+	/* events.c */
+	struct cor_buf event; /* init: what TaskCreate will say */
+	bool starting;        /* init: Start is at work, its event comes first */
+	bool exit_untold;     /* it has exited meanwhile */
 };
 
 /* NULL on ENOMEM. */

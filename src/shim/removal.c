@@ -10,6 +10,8 @@
 #include "base/process.h"
 #include "rpc/message.h"
 #include "shim/config_facts.h"
+#include "shim/events.h"
+#include "shim/oom.h"
 #include "shim/process.h"
 #include "shim/rootfs.h"
 #include "task_v2.pb-c.h"
@@ -120,7 +122,10 @@ static void finish_removal(struct cor_shim_process *init)
 	if (!init->exited_ns && init->pid) { /* created, never started: killed by the runtime */
 		init->exit_status = 128 + SIGKILL;
 		init->exited_ns = cor_now_ns();
+		cor_events_exited(init);
 	}
+	cor_oom_stop(s);
+	cor_events_deleted(init);
 	init->call = NULL;
 	if (call)
 		reply_deleted(init, call);

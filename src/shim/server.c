@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "rpc/message.h"
+#include "rpc/shim_api.h"
 #include "rpc/ttrpc_server.h"
 #include "shim/process.h"
 
@@ -84,8 +85,9 @@ void cor_call_unwait(struct cor_shim_call *call)
 
 static const struct cor_shim_method *find_method(const struct cor_ttrpc_request *req)
 {
+	const char *service = streq(req->service, COR_TASK_SERVICE_V3) ? COR_TASK_SERVICE : req->service;
 	for (const struct cor_shim_method *m = cor_shim_methods; m->name; m++)
-		if (streq(m->name, req->method) && streq(m->service, req->service))
+		if (streq(m->name, req->method) && streq(m->service, service))
 			return m;
 	return NULL;
 }

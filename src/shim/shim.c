@@ -11,10 +11,11 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "shim/process.h"
+#include "shim/publisher.h"
 
 void cor_shim_check_idle(struct cor_shim *s)
 {
-	if (!s->init && (s->nconns == 0 || s->stopping))
+	if (!s->init && (s->nconns == 0 || s->stopping) && cor_publisher_finish(s->publisher))
 		cor_loop_stop(s->loop);
 }
 
@@ -63,7 +64,8 @@ void cor_shim_on_child(pid_t pid, int status, void *data)
 {
 	struct cor_shim *s = data;
 	bool known = (s->runtime && s->runtime->driver->child(s->runtime, pid, status)) ||
-		     process_exited(s, pid, status) || logger_exited(s, pid);
+		     process_exited(s, pid, status) || logger_exited(s, pid) ||
+		     cor_publisher_child(s->publisher, pid, status);
 	/* Nothing that is not asked for can be asked for later. */
 	if (busy(s) == 0)
 		s->nearly = 0;

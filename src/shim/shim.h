@@ -9,6 +9,9 @@
  *     process.c       states of a process, exits
  *     io*.c …         its stdio
  *     runtime*.c      making containers
+ *     events.c, publisher.c, oom.c     what containerd is told unasked
+ *     metrics*.c      Stats
+ *     v2*.c           being started by containerd
  *     memory.c        what is given back when idle
  */
 #ifndef COR_SHIM_SHIM_H
@@ -21,6 +24,8 @@
 #include "base/loop.h"
 #include "shim/runtime.h"
 
+struct cor_oom;
+struct cor_publisher;
 struct cor_shim_conn;
 struct cor_shim_process;
 
@@ -39,6 +44,11 @@ struct cor_shim {
 	uid_t uid;
 	bool debug;
 	unsigned sequence; /* for names of temporary files */
+
+	/* Of containerd's way (shim/v2.h) only. */
+	const char *runtime_root;        /* options.root's default; NULL: the engine's */
+	struct cor_publisher *publisher; /* NULL: nobody is told of events */
+	struct cor_oom *oom;             /* NULL: not watched */
 
 	struct cor_source listen_source;
 	struct cor_source listen_timer; /* listening pauses: out of descriptors */
