@@ -43,7 +43,8 @@ class Case:
         return self.columns[index]
 
 
-COLUMNS = {"spec": 4, "create": 4, "view": 4, "commands": 2, "errors": 3, "newer": 5}
+# By the name of the file: how many columns, and what kind of container (runtime.c).
+MODES = {"spec": (4, "s"), "create": (4, "s"), "view": (4, "r"), "commands": (2, "p"), "real": (2, "r"), "errors": (3, "p"), "newer": (6, "s")}
 
 
 def read_cases():
@@ -56,9 +57,8 @@ def read_cases():
                 if not line or line.startswith("#"):
                     continue
                 columns = [c.strip().replace("\\x7c", "|") for c in re.split(r"(?:^|(?<=\s))\|(?=\s|$)", line)]
-                columns += [""] * (COLUMNS[mode] - len(columns))
-                if len(columns) != COLUMNS[mode]:
-                    sys.exit(f"{path}:{number}: {len(columns)} columns instead of {COLUMNS[mode]}")
+                if len(columns) != MODES[mode][0]:
+                    sys.exit(f"{path}:{number}: {len(columns)} columns instead of {MODES[mode][0]}")
                 cases.append(Case(mode, number, columns))
     return cases
 
@@ -67,9 +67,15 @@ class Runner:
     def __init__(self, world, version):
         self.world, self.version, self.used = world, version, set()
 
+    def fill(self, text, container):
+        return text.replace("$W", self.world.files).replace("$ID", container).replace("$NS", self.world.namespace)
+
     def words(self, text, container):
-        text = text.replace("$W", self.world.files).replace("$ID", container).replace("$NS", self.world.namespace)
-        return shlex.split(text)
+        return shlex.split(self.fill(text, container))
+
+    def call(self, side, words):
+        done = side.call(words, cwd=self.world.files)
+        return {**done, "err": compare.message(done["err"], self.world.work)}
 
     def clean(self, side, container, failed):
         """After a case: no task, container or snapshot stays. ctr leaves some behind when a run fails."""
@@ -79,10 +85,10 @@ class Runner:
         if failed and side is self.world.theirs:
             side.call(["snapshots", "rm", container])
 
-    def container(self, side, verb, case, container):
+    def container(self, side, verb, columns, container):
         """Makes one; what it is then."""
-        flags, image, args = (self.words(c, container) for c in case.columns[:3])
-        done = side.call(verb + flags + image + [container] + args, cwd=self.world.files)
+        flags, image, args = (self.words(c, container) for c in columns)
+        done = self.call(side, verb + flags + image + [container] + args)
         result = {"code": done["code"], "err": done["err"], "out": done["out"]}
         failed = done["code"] != 0 or "-d" in flags
         info = side.call(["containers", "info", container])
@@ -99,7 +105,7 @@ class Runner:
 
     def view(self, side, case, container):
         flags, image, args = (self.words(c, container) for c in case.columns[:3])
-        done = side.call(["run", "--rm"] + flags + image + [container] + (args or ["/bin/probe"]), cwd=self.world.files)
+        done = self.call(side, ["run", "--rm"] + flags + image + [container] + (args or ["/bin/probe"]))
         result = {"code": done["code"], "err": done["err"]}
         try:
             result["view"] = compare.view(done["out"], self.world.work)
@@ -113,7 +119,8 @@ class Runner:
         """A line of commands, one after the other, whatever each says."""
         result = []
         for part in text.split(" ; "):
-            done = side.call(self.words(part, container), cwd=self.world.files)
+            done = self.call(side, self.words(part, container))
+            done["out"] = compare.output(done["out"])
             result.append({"command": part, **done})
         self.clean(side, container, True)
         return result
@@ -136,19 +143,21 @@ class Runner:
         return complaints
 
     def compare(self, case, theirs, ours):
-        raw = copy.deepcopy(theirs)
         complaints = self.adjust(case, theirs, ours)
+        return complaints + self.lines_of(theirs, ours)
+
+    @staticmethod
+    def lines_of(theirs, ours):
+        said = theirs.get("err")
         if theirs.get("code") != ours.get("code"):  # the rest follows from that
             theirs, ours = ({key: side[key] for key in ("code", "err")} for side in (theirs, ours))
         lines = compare.difference(theirs, ours)
-        if lines and raw.get("code"):
-            lines.append(f"ctr said: {raw.get('err')}")
-        return complaints + lines
+        return lines + ([f"ctr said: {said}"] if lines and said else [])
 
     def same_container(self, case, container):
         verb = ["run"] if case.mode == "spec" else ["containers", "create"]
-        theirs = self.container(self.world.theirs, verb, case, container)
-        ours = self.container(self.world.ours, verb, case, container)
+        theirs = self.container(self.world.theirs, verb, case.columns[:3], container)
+        ours = self.container(self.world.ours, verb, case.columns[:3], container)
         return self.compare(case, theirs, ours)
 
     def same_view(self, case, container):
@@ -159,10 +168,42 @@ class Runner:
         ours = {"steps": self.steps(self.world.ours, case[0], container)}
         return self.compare(case, theirs, ours)
 
+    def same_error(self, case, container):
+        """The last step says exactly this text, with ctr too unless the case names a difference."""
+        theirs, ours = self.steps(self.world.theirs, case[1], container), self.steps(self.world.ours, case[1], container)
+        complaints = self.compare(case, {"steps": copy.deepcopy(theirs)}, {"steps": copy.deepcopy(ours)})
+        text = f"ctr: {self.fill(case[0], container)}\n"
+        for name, steps in (("coracle", ours), ("ctr", theirs)):
+            if (steps[-1]["err"] != text or steps[-1]["code"] == 0) and not (name == "ctr" and case.differences):
+                complaints.append(f"{name} said ({steps[-1]['code']}): {steps[-1]['err']!r}")
+        return complaints
+
+    def newer(self, case, container):
+        """Flags that the packaged ctr lacks: as without them, changed by the jq program; or an error. A newer ctr has them."""
+        both, flags, image, args, change = case.columns[:5]
+        ours = self.container(self.world.ours, ["run"], [f"{both} {flags}", image, args], container)
+        if self.version >= "2":
+            theirs = self.container(self.world.theirs, ["run"], [f"{both} {flags}", image, args], container)
+        elif change.startswith("error: "):
+            theirs = {"code": 1, "err": f"ctr: {self.fill(change[7:], container)}\n"}
+            ours = {"code": ours["code"], "err": ours["err"]}
+        else:
+            theirs = self.container(self.world.theirs, ["run"], [both, image, args], container)
+        complaints = self.adjust(case, theirs, ours)
+        if change and self.version < "2" and theirs["code"] == 0:
+            program = self.fill(change, container)
+            done = subprocess.run(["jq", program], input=json.dumps(theirs), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            if done.returncode:
+                return [f"jq: {done.stdout}"]
+            if json.loads(done.stdout) == theirs:
+                complaints.append("the jq program changes nothing")
+            theirs = json.loads(done.stdout)
+        return complaints + self.lines_of(theirs, ours)
+
     def run(self, case, index):
-        kind = {"view": "r", "commands": "p", "errors": "p"}.get(case.mode, "s")
-        function = {"spec": self.same_container, "create": self.same_container, "view": self.same_view, "commands": self.same_commands}
-        return function[case.mode](case, f"{kind}{index}")
+        function = {"spec": self.same_container, "create": self.same_container, "view": self.same_view, "commands": self.same_commands,
+                    "real": self.same_commands, "errors": self.same_error, "newer": self.newer}
+        return function[case.mode](case, f"{MODES[case.mode][1]}{index}")
 
 
 def left_behind(world, baseline):

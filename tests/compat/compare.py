@@ -90,6 +90,18 @@ def runtime_calls(log, container):
     return calls
 
 
+def message(text, work):
+    """Standard error: a bundle is in the one state directory or the other."""
+    return re.sub(re.escape(work) + r"/(ctrd/state/io\.containerd\.runtime\.v2\.task|run)/", "<state>/", text)
+
+
+def output(text):
+    """Standard output of a command without process IDs and times."""
+    text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z)?", "<time>", text)
+    return "\n".join(re.sub(r" +", " ", re.sub(r"\b\d{3,}\b", "<number>", line)) if re.search(r"\b\d{3,}\b", line) else line
+                     for line in text.split("\n"))
+
+
 # ---- inside ----------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +113,7 @@ def mounts(text, work):
         left, right = left.split(), right.split(" ", 2)
         shared = sorted(re.sub(r":\d+", "", word) for word in left[6:])
         options = sorted(right[2].split(",")) if right[0] != "overlay" else sorted(o.split("=")[0] for o in right[2].split(","))
-        root = re.sub(re.escape(work) + r"/(ctrd/state|run)/\S*", "<state>", left[3])
+        root = re.sub(r"\S*" + re.escape(os.path.basename(work)) + r"/(ctrd|run|store)/\S*", "<store>", left[3])
         out.append(" ".join([left[4], right[0], "root=" + root, left[5], ",".join(shared) or "private", right[1], ",".join(options)]))
     return out
 

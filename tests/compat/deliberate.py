@@ -38,7 +38,7 @@ def texts(side):
 
 def replace(theirs, pattern, by):
     for one in texts(theirs):
-        one["err"] = re.sub(pattern, by, one.get("err", ""))
+        one["err"] = re.sub(pattern, by, one.get("err", ""), flags=re.MULTILINE)
 
 
 # ---- the newest ctr -------------------------------------------------------------------------------------------------
@@ -94,6 +94,13 @@ def device_error(theirs, ours, _case):
         one["err"] = re.sub(r'get device path: "[^"]*" containerPath: "" error: not a device node', "not a device node", one["err"])
 
 
+@difference("error-class", NEWER, "Errors of the runtime do not end in `: unknown`, and `no running task found: task X not found` does not end in another "
+            "`: not found`.", always=True, since="2")
+def error_class(theirs, _ours, _case):
+    replace(theirs, r"(OCI runtime \S+ failed: .*): unknown$", r"\1")
+    replace(theirs, r"(no running task found: task \S+ not found): not found$", r"\1")
+
+
 # ---- faults ---------------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +131,14 @@ def rootfs_command(theirs, ours, _case):
         theirs.update(ours)
 
 
+@difference("runtime-missing", FAULTS, "A runtime that is not there is `OCI runtime X: no such file or directory`, and one that fails without a word `X create "
+            "failed: X: exit status 1`; ctr tells of its log file.")
+def runtime_missing(theirs, _ours, _case):
+    replace(theirs, r"failed to create shim task: .*: fork/exec (\S+): no such file or directory", r"OCI runtime \1: no such file or directory")
+    replace(theirs, r"unable to retrieve OCI runtime error \(.*\): /bin/(\S+) did not terminate successfully: (exit status 1)",
+            r"\1 create failed: \1: \2")
+
+
 # ---- of our own making ----------------------------------------------------------------------------------------------
 
 
@@ -132,6 +147,27 @@ def spec_version(theirs, ours, _case):
     for spec in specs(theirs):
         if ours.get("spec", {}).get("ociVersion") == "1.0.2":
             spec["ociVersion"] = "1.0.2"
+
+
+@difference("overlay-options", OURS, "The container's root is mounted by Linux's newer mount calls, and with `--rm` as overlay's `volatile`: it shows in "
+            "`/proc/mounts`.", always=True)
+def overlay_options(_theirs, ours, _case):
+    for number, line in enumerate(ours.get("view", {}).get("mounts", [])):
+        if line.startswith("/ overlay "):
+            ours["view"]["mounts"][number] = line.replace("fsync,", "").replace("uuid,", "")
+
+
+@difference("oom-score", OURS, "A container's OOM score is the caller's; with containerd it is its daemon's plus one.", always=True)
+def oom_score(theirs, ours, _case):
+    if "view" in theirs and "view" in ours and theirs["view"]["oom_score_adj"] == "1\n":
+        theirs["view"]["oom_score_adj"] = ours["view"]["oom_score_adj"]
+
+
+@difference("runtime-line", OURS, "In the foreground the runtime's standard error is the caller's, so that a runtime that fails may print a line of its own "
+            "before Coracle's.", always=True)
+def runtime_line(_theirs, ours, _case):
+    for one in texts(ours):
+        one["err"] = re.sub(r"^(runc (run|create|exec|start) failed: .*|time=.*)\n", "", one["err"])
 
 
 def document():

@@ -216,6 +216,7 @@ class World:
         images.all()
         images.write(self.work + "/f/images.tar")
         self.start_daemon()
+        self.make_specs()
         for side in self.sides:
             side.ok("images", "import", "--base-name", "t", "--all-platforms", "--no-unpack", self.work + "/f/images.tar")
             side.ok("images", "label", "t:labels", "record=yes", "a=record")
@@ -268,6 +269,11 @@ class World:
                 f.write(content)
         os.makedirs(self.files + "/empty")
         os.makedirs(self.files + "/shared")
+        os.makedirs(self.files + "/ns")
+        for name in ("net", "ipc", "uts"):  # namespaces to join
+            with open(f"{self.files}/ns/{name}", "w", encoding="utf-8"):
+                pass
+        must(["unshare", *[f"--{kind}={self.files}/ns/{kind}" for kind in ("net", "ipc", "uts")], "hostname", "joined"])
         self.make_rootfs(self.files + "/rootfs")
         self.make_devices(self.files + "/devices")
 
@@ -281,6 +287,21 @@ class World:
         for name, content in (("passwd", PASSWD), ("group", GROUP)):
             with open(f"{path}/etc/{name}", "w", encoding="utf-8") as f:
                 f.write(content)
+
+    def make_specs(self):
+        """Files for --config, from ctr's own."""
+        spec = json.loads(self.theirs.ok("oci", "spec"))
+        spec["process"]["args"] = ["/bin/true"]
+        spec["annotations"] = {"was": "there", "a": "0"}
+        spec["process"]["rlimits"] = []
+        spec["x_unknown"] = {"kept": [1]}
+        with open(self.files + "/spec.json", "w", encoding="utf-8") as f:
+            json.dump(spec, f)
+        spec["root"]["path"] = self.files + "/rootfs"
+        spec["process"]["args"] = ["/bin/busybox", "echo", "by its spec"]
+        spec["linux"]["cgroupsPath"] = f"/{self.namespace}/spec-real"
+        with open(self.files + "/spec-real.json", "w", encoding="utf-8") as f:
+            json.dump(spec, f)
 
     def make_devices(self, path):
         os.makedirs(path + "/sub/pts")
