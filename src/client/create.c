@@ -143,7 +143,7 @@ int cor_create_check(const struct cor_create_options *o, struct cor_error *err)
 {
 	int r = cor_identifier_validate("container.ID", o->spec.id, err);
 	if (r < 0)
-		return r;
+		return cor_error_wrap(err, r, "create container failed validation");
 	/* What the flags alone get wrong shows before anything is made. */
 	if (o->spec.rootfs && cor_strv_len(o->spec.args) == 0)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,

@@ -29,7 +29,7 @@ int cor_context_services(struct cor_context *ctx, struct cor_services **ret, str
 			return r;
 		if (cor_empty(g->ns))
 			return cor_error_set(err, COR_INVALID_ARGUMENT, "namespace is required");
-		r = cor_identifier_validate("namespace", g->ns, err);
+		r = cor_identifier_validate("namespace validation", g->ns, err);
 		if (r < 0)
 			return r;
 		struct cor_engine_options o = {

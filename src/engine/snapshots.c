@@ -233,6 +233,7 @@ struct create {
 	enum cor_snapshot_kind kind;
 	uint64_t id, parent_id;
 	bool exists; /* the key is taken; what is there was leased */
+	bool number_taken; /* meanwhile, by a snapshot of another snapshotter: directories collide only within one */
 };
 
 static int lease_snapshot(struct cor_engine *e, const char *sn, const char *key, struct cor_error *err)
@@ -276,6 +277,10 @@ static int create_record(struct cor_engine *e, struct cor_meta *m, void *arg, st
 	c->exists = r == 1;
 	if (!c->exists) {
 		uint64_t parent_id;
+		r = cor_meta_snapshot_exists(m, c->id, err);
+		c->number_taken = r > 0;
+		if (r != 0)
+			return r < 0 ? r : 0;
 		r = find_parent(e, m, c, &parent_id, err);
 		if (r < 0)
 			return r;
@@ -338,14 +343,15 @@ static int create(struct cor_engine *e, struct cor_meta *m, struct cor_snapshot_
 	_cleanup_row_ struct row old = {0};
 	int r = find(e, m, c->sn, c->key, &old, err);
 	bool made = r == 0;
+	c->number_taken = false;
 	if (made)
 		r = make_directory(e, m, b, c, err);
 	if (r >= 0)
 		r = cor_engine_write(e, COR_WRITE_RECORD, create_record, c, err);
-	if (made && c->id && (r < 0 || c->exists))
+	if (made && c->id && (r < 0 || c->exists || c->number_taken))
 		(void)b->ops->remove(b, c->id, NULL);
-	if (r >= 0 && !made && !c->exists)
-		return -EAGAIN; /* it was there, then somebody removed it */
+	if (r >= 0 && !c->exists && (c->number_taken || !made))
+		return -EAGAIN; /* not made: it was there, then somebody removed it */
 	return r;
 }
 

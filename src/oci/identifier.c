@@ -34,18 +34,21 @@ static bool matches(const char *s)
 
 int cor_identifier_validate(const char *what, const char *id, struct cor_error *err)
 {
+	const char *colon = what ? ": " : "";
+
+	what = what ? what : "";
 	if (cor_empty(id))
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "%s: identifier must not be empty: invalid argument", what);
+				     "%s%sidentifier must not be empty: invalid argument", what, colon);
 	if (strnlen(id, MAX_LENGTH + 1) > MAX_LENGTH)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "%s: identifier \"%.128s\" greater than maximum length (%d characters): "
+				     "%s%sidentifier \"%.128s\" greater than maximum length (%d characters): "
 				     "invalid argument",
-				     what, id, MAX_LENGTH);
+				     what, colon, id, MAX_LENGTH);
 	if (!matches(id))
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "%s: identifier \"%s\" must match " PATTERN ": invalid argument", what,
-				     id);
+				     "%s%sidentifier \"%s\" must match " PATTERN ": invalid argument", what,
+				     colon, id);
 	return 0;
 }
 

@@ -120,7 +120,7 @@ int cor_passwd_read(int rootfd, const char *path, char **ret, size_t *ret_len, s
 
 	node = cor_open_in_root(rootfd, path, O_PATH, 0);
 	if (node < 0)
-		return cor_error_errno(err, node, "open /%s", path);
+		return cor_error_errno(err, node, "stat /%s", path);
 	if (fstat(node, &st) < 0)
 		return cor_error_errno(err, errno, "stat /%s", path);
 	if (!S_ISREG(st.st_mode))

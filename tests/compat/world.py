@@ -190,7 +190,8 @@ class World:
     """Both sides, set up; `chroot` is a root directory with another containerd in it."""
 
     def __init__(self, work, build, namespace, chroot=None):
-        self.work, self.namespace, self.chroot, self.daemon = work, namespace, chroot, None
+        self.work, self.namespace, self.tree, self.daemon = work, namespace, chroot, None
+        self.chroot = chroot and work + "/root"
         self.runtime_log = work + "/runtime.log"
         self.files = work + "/f"
         path = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -199,7 +200,7 @@ class World:
         os.symlink(f"{build}/src/cmd/coracle", work + "/ours/ctr")
         env = {k: v for k, v in os.environ.items() if not k.startswith(("CONTAINERD_", "CORACLE_")) and k != "SOURCE_DATE_EPOCH"}
         env["PATH"] = work + "/bin:" + path
-        prefix = ["chroot", chroot] if chroot else []
+        prefix = ["chroot", self.chroot] if chroot else []
         self.daemon_env = env
         self.daemon_command = prefix + ["containerd", "--config", work + "/ctrd/config.toml"]
         self.theirs = Side("ctr", prefix + ["ctr", "--address", work + "/ctrd/c.sock", "-n", namespace], env)
@@ -208,6 +209,8 @@ class World:
         self.sides = (self.theirs, self.ours)
 
     def up(self):
+        if self.chroot:
+            self.mount_root()
         self.compile()
         with open(self.runtime_log, "w", encoding="utf-8"):
             pass
@@ -221,6 +224,15 @@ class World:
             side.ok("images", "import", "--base-name", "t", "--all-platforms", "--no-unpack", self.work + "/f/images.tar")
             side.ok("images", "label", "t:labels", "record=yes", "a=record")
             side.ok("images", "label", "t:env", "containerd.io/record=reserved")
+
+    def mount_root(self):
+        """The other root directory with this machine's /proc, /sys, /dev, and with our directory under its name."""
+        os.makedirs(self.chroot)
+        must(["mount", "--bind", self.tree, self.chroot])
+        for name in ("proc", "sys", "dev"):
+            must(["mount", "--rbind", "/" + name, f"{self.chroot}/{name}"])
+        os.makedirs(self.chroot + self.work, exist_ok=True)
+        must(["mount", "--bind", self.work, self.chroot + self.work])
 
     def compile(self):
         real = shutil.which("runc") or "/usr/sbin/runc"
@@ -251,6 +263,14 @@ class World:
             points = [line.split()[4] for line in f if f" {self.work}/" in line]
         for point in reversed(points):
             run(["umount", "-l", point])
+        if self.tree:
+            run(["rmdir", self.tree + self.work])
+
+    def remove(self):
+        """The directory, unless something is still mounted in it."""
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as f:
+            if f" {self.work}/" not in f.read():
+                shutil.rmtree(self.work, ignore_errors=True)
 
     # ---- files that cases name -------------------------------------------------------------------------------------------
 

@@ -24,9 +24,11 @@ static int run_create(struct cor_context *ctx, const void *options, int argc, ch
 	struct cor_create_options o;
 	struct cor_container c = {0};
 	struct cor_services *s;
-	int r = cor_container_flags_apply(f, ctx->globals.ns, argc, args, &o, err);
-	if (r >= 0)
-		r = cor_context_services(ctx, &s, err);
+	struct cor_error e = {0};
+	int r = cor_container_flags_apply(f, ctx->globals.ns, argc, args, &o, &e);
+	if (r < 0) /* what `run` says, with its class, as ctr's create has it */
+		return cor_error_set(err, e.code, "%s: invalid argument", e.message);
+	r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
 		r = cor_create_container(s, &o, &c, err);
 	if (r < 0)
@@ -189,7 +191,8 @@ static int run_info(struct cor_context *ctx, const void *options, int argc, char
 	struct cor_container c = {0};
 	_cleanup_json_ json_t *spec = NULL, *all = NULL;
 	if (argc < 1)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "container id must be provided");
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "container id must be provided: invalid argument");
 	int r = cor_context_check_args(ctx, argc, 1, 1, err);
 	if (r >= 0)
 		r = cor_context_services(ctx, &s, err);
@@ -229,7 +232,8 @@ static int run_label(struct cor_context *ctx, const void *options, int argc, cha
 	struct cor_container c = {0};
 	_cleanup_map_ struct cor_map labels = {0};
 	if (argc < 1)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "container id must be provided");
+		return cor_error_set(err, COR_INVALID_ARGUMENT,
+				     "container id must be provided: invalid argument");
 	int r = cor_labels_parse(args + 1, &labels, err);
 	if (r >= 0)
 		r = cor_context_services(ctx, &s, err);
@@ -273,7 +277,7 @@ static int run_delete(struct cor_context *ctx, const void *options, int argc, ch
 	int first = 0;
 	if (argc < 1)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "must specify at least one container to delete");
+				     "must specify at least one container to delete: invalid argument");
 	int r = cor_context_services(ctx, &s, err);
 	if (r < 0)
 		return r;
@@ -283,9 +287,8 @@ static int run_delete(struct cor_context *ctx, const void *options, int argc, ch
 		r = cor_delete_container(s, args[i], f->keep_snapshot, &e);
 		if (r >= 0)
 			continue;
-		(void)cor_error_wrap(&e, r, "failed to delete container \"%s\"", args[i]);
 		if (first < 0)
-			cor_warn("%s", e.message);
+			cor_warn("failed to delete container \"%s\": %s", args[i], e.message);
 		else
 			*err = e;
 		first = first < 0 ? first : r;

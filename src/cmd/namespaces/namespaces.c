@@ -19,7 +19,7 @@ static int need_name(int argc, char **args, struct cor_error *err)
 {
 	if (argc < 1 || cor_empty(args[0]))
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "please specify a namespace");
-	return cor_identifier_validate("namespace", args[0], err);
+	return cor_identifier_validate(NULL, args[0], err);
 }
 
 /* ---- create ---- */

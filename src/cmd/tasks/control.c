@@ -52,11 +52,11 @@ static int run_kill(struct cor_context *ctx, const void *options, int argc, char
 				     args[1]);
 	if (f->all && f->exec_id)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "specify an exec-id or all; not both");
-	if (f->signal && cor_signal_parse(f->signal, &sig) < 0)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "unknown signal \"%s\"", f->signal);
 	int r = cor_context_services(ctx, &s, err);
-	if (r >= 0 && !f->signal)
+	if (r >= 0) /* ctr looks for the container first */
 		r = stop_signal(s, args[0], &sig, err);
+	if (r >= 0 && f->signal && cor_signal_parse(f->signal, &sig) < 0)
+		r = cor_error_set(err, COR_INVALID_ARGUMENT, "invalid signal: %s", f->signal);
 	return r < 0 ? r : cor_kill_task(s, args[0], f->exec_id, sig, !f->signal, f->all, err);
 }
 
@@ -109,7 +109,7 @@ static int run_delete(struct cor_context *ctx, const void *options, int argc, ch
 		return r;
 	for (int i = 0; i < argc; i++) {
 		struct cor_error e = {0};
-		r = delete_one(s, f, args[i], &ended, &e);
+		r = cor_tasks_result(s, args[i], delete_one(s, f, args[i], &ended, &e), &e);
 		if (r >= 0)
 			continue;
 		if (argc > 1)
@@ -154,7 +154,7 @@ static int run_pause(struct cor_context *ctx, const void *options, int argc, cha
 {
 	struct cor_services *s;
 	int r = one_id(ctx, argc, args, &s, err);
-	return r < 0 ? r : s->tasks->pause(s, args[0], err);
+	return r < 0 ? r : cor_tasks_result(s, args[0], s->tasks->pause(s, args[0], err), err);
 }
 
 const struct cor_command cor_cmd_tasks_pause = {
@@ -169,7 +169,7 @@ static int run_resume(struct cor_context *ctx, const void *options, int argc, ch
 {
 	struct cor_services *s;
 	int r = one_id(ctx, argc, args, &s, err);
-	return r < 0 ? r : s->tasks->resume(s, args[0], err);
+	return r < 0 ? r : cor_tasks_result(s, args[0], s->tasks->resume(s, args[0], err), err);
 }
 
 const struct cor_command cor_cmd_tasks_resume = {

@@ -73,7 +73,7 @@ static int run_ps(struct cor_context *ctx, const void *options, int argc, char *
 	if (r >= 0)
 		r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
-		r = s->tasks->pids(s, args[0], &pids, &n, err);
+		r = cor_tasks_result(s, args[0], s->tasks->pids(s, args[0], &pids, &n, err), err);
 	if (r < 0)
 		return r;
 	struct cor_table t = COR_TABLE(1, 4);

@@ -134,7 +134,7 @@ static int run_attach(struct cor_context *ctx, const void *options, int argc, ch
 				     argc > 1 ? "one container id only" : "container id must be provided");
 	int r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
-		r = cor_attach(s, args[0], &status, err);
+		r = cor_tasks_result(s, args[0], cor_attach(s, args[0], &status, err), err);
 	return r < 0 ? r : (int)status;
 }
 

@@ -171,8 +171,8 @@ static void missing_files(void **state)
 
 	groups_are(t, "root", "[0]");
 	user_is(t, "12", "{\"uid\":12,\"gid\":0,\"additionalGids\":[0]}");
-	user_fails(t, "alice", COR_NOT_FOUND, "open /etc/passwd: no such file or directory");
-	user_fails(t, "1:staff", COR_NOT_FOUND, "open /etc/group: no such file or directory");
+	user_fails(t, "alice", COR_NOT_FOUND, "stat /etc/passwd: no such file or directory");
+	user_fails(t, "1:staff", COR_NOT_FOUND, "stat /etc/group: no such file or directory");
 	user_fails(NULL, "alice", COR_FAILED_PRECONDITION, "rootfs absolute path is required");
 }
 
@@ -190,11 +190,11 @@ static void links_are_resolved_inside_the_root(void **state)
 	/* The host has /etc/hostname or not: the root does not. */
 	assert_int_equal(unlinkat(t->fd, "etc/passwd", 0), 0);
 	assert_int_equal(symlinkat("/proc/self/root/etc/passwd", t->fd, "etc/passwd"), 0);
-	user_fails(t, "root", COR_NOT_FOUND, "open /etc/passwd: no such file or directory");
+	user_fails(t, "root", COR_NOT_FOUND, "stat /etc/passwd: no such file or directory");
 	assert_int_equal(unlinkat(t->fd, "etc/passwd", 0), 0);
 	assert_int_equal(symlinkat("passwd", t->fd, "etc/passwd"), 0);
 	user_fails(t, "root", cor_errno_to_code(ELOOP),
-		   "open /etc/passwd: too many levels of symbolic links");
+		   "stat /etc/passwd: too many levels of symbolic links");
 }
 
 /* CVE-2026-47262, CVE-2024-9676: no blocking on a fifo, no device opened, no gigabytes read. */
