@@ -13,6 +13,7 @@ help:
 	@echo "make check    install what is missing, build with gcc and clang, run every test and lint"
 	@echo "make build    optimised build in $(BUILD)"
 	@echo "make install  build and install below $(PREFIX) (DESTDIR is honoured)"
+	@echo "make compat-sid  compare with the ctr of Debian sid (make check does so with Debian's own)"
 	@echo "make bench    measure against crun, ctr and containerd's shim; writes bench/RESULTS.md and the chart"
 	@echo "make format   clang-format on every source file"
 	@echo "make clean    remove the build directories"
@@ -38,6 +39,11 @@ demo: build
 check: deps-test
 	@tests/run
 
+# The comparison with ctr once more, with the newest containerd that Debian has; in a chroot below /var/tmp, not part of `check`.
+compat-sid: deps-test
+	@tests/run --only build-gcc >/dev/null
+	@tests/compat/sid
+
 bench: deps-test build
 	@bench/run --build $(BUILD)
 
@@ -47,4 +53,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all help deps deps-test build install demo check bench format clean
+.PHONY: all help deps deps-test build install demo check compat-sid bench format clean

@@ -96,7 +96,11 @@ def message(text, work):
 
 
 def output(text):
-    """Standard output of a command without process IDs and times."""
+    """Standard output of a command without process IDs and times; a document as such."""
+    if text.startswith("{"):
+        return json.loads(text)
+    if re.fullmatch(r"[^\s=]+=[^\s,]*(,[^\s=]+=[^\s,]*)+\n", text):  # labels, in any order
+        text = ",".join(sorted(text.strip().split(","))) + "\n"
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z)?", "<time>", text)
     return "\n".join(re.sub(r" +", " ", re.sub(r"\b\d{3,}\b", "<number>", line)) if re.search(r"\b\d{3,}\b", line) else line
                      for line in text.split("\n"))

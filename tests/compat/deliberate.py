@@ -3,7 +3,7 @@
 
 Each entry brings what ctr gave and what coracle gave together, in place: apply(theirs, ours, case). An entry with `always` is
 applied to every case, another to the cases that name it in their last column; there it must change something. One that changes
-nothing anywhere is an error too, so that this list stays true. `since` is the first version of ctr that does as we do.
+nothing anywhere is an error too, so that this list stays true. `since` is the first version of ctr that does as we do, `only` the first that does not.
 """
 import re
 
@@ -13,22 +13,26 @@ OURS = "Of our own making"
 
 
 class Difference:
-    def __init__(self, name, section, text, apply, always=False, since=None):
-        self.name, self.section, self.text, self.apply, self.always, self.since = name, section, text, apply, always, since
+    def applies(self, version):
+        return not (self.since and version >= self.since) and not (self.only and version < self.only)
+
+    def __init__(self, name, section, text, apply, always, since, only):
+        self.name, self.section, self.text, self.apply, self.always, self.since, self.only = name, section, text, apply, always, since, only
 
 
 DIFFERENCES = []
 
 
-def difference(name, section, text, always=False, since=None):
+def difference(name, section, text, always=False, since=None, only=None):
     def register(function):
-        DIFFERENCES.append(Difference(name, section, text, function, always, since))
+        DIFFERENCES.append(Difference(name, section, text, function, always, since, only))
         return function
     return register
 
 
 def specs(theirs):
-    return [theirs["spec"]] if theirs.get("spec") else []
+    found = [theirs["spec"]] if theirs.get("spec") else []
+    return found + [step["out"] for step in theirs.get("steps", []) if "ociVersion" in step["out"]]
 
 
 def texts(side):
@@ -41,12 +45,18 @@ def replace(theirs, pattern, by):
         one["err"] = re.sub(pattern, by, one.get("err", ""), flags=re.MULTILINE)
 
 
+@difference("temporary-mount", FAULTS, "Messages about users do not name the temporary directory in which ctr looked.", always=True)
+def temporary_mount(theirs, _ours, _case):
+    replace(theirs, r"mount callback failed on \S+: ", "")
+    replace(theirs, r"/\S*/containerd-mount\d+/", "/")
+
+
 # ---- the newest ctr -------------------------------------------------------------------------------------------------
 
 
 @difference("powercap", NEWER, "`/sys/devices/virtual/powercap` is masked too.", always=True, since="2")
-def powercap(theirs, _ours, _case):
-    for spec in specs(theirs):
+def powercap(theirs, _ours, case):
+    for spec in specs(theirs) if "--config" not in case[0] else []:
         masked = spec.get("linux", {}).get("maskedPaths")
         if masked and "/sys/firmware" in masked and "/sys/devices/virtual/powercap" not in masked:
             masked.insert(masked.index("/sys/firmware") + 1, "/sys/devices/virtual/powercap")
@@ -73,18 +83,17 @@ def mount_replaces(theirs, _ours, case):
         spec["mounts"] = kept[::-1]
 
 
+@difference("missing-user-file", NEWER, "A missing `/etc/passwd` or `/etc/group` is `stat …`, not `open …`.", since="2")
+def missing_user_file(theirs, _ours, _case):
+    replace(theirs, r"open (/etc/\S+: no such file)", r"stat \1")
+
+
 @difference("reserved-labels", NEWER, "Labels of an image's configuration that begin with `containerd.io/` or `io.cri-containerd` are not copied to "
             "the container.", since="2")
 def reserved_labels(theirs, _ours, _case):
     labels = (theirs.get("record") or {}).get("Labels") or {}
     for key in [k for k in labels if k.startswith(("containerd.io/x", "io.cri-containerd"))]:
         del labels[key]
-
-
-@difference("container-id", NEWER, "A container ID that is not one is `container.ID: identifier …`; 1.6 puts `create container failed validation: ` "
-            "before it.", since="2")
-def container_id(theirs, _ours, _case):
-    replace(theirs, "create container failed validation: ", "")
 
 
 @difference("device-error", NEWER, "What `--device` names and is no device is told with its path: `get device path: \"…\" containerPath: \"\" error: not a "
@@ -104,23 +113,62 @@ def error_class(theirs, _ours, _case):
 # ---- faults ---------------------------------------------------------------------------------------------------------
 
 
-@difference("temporary-mount", FAULTS, "Messages about users do not name the temporary directory in which ctr looked.", always=True)
-def temporary_mount(theirs, _ours, _case):
-    replace(theirs, r"mount callback failed on \S+: ", "")
-    replace(theirs, r"/\S*/containerd-mount\d+/", "/")
-
-
-@difference("usage-on-stdout", FAULTS, "A wrong value of a flag is one line on standard error; ctr also prints the usage to standard output.",
-            always=True)
+@difference("usage-on-stdout", FAULTS, "A wrong flag is one line on standard error; ctr also prints the usage to standard output.", always=True)
 def usage_on_stdout(theirs, _ours, _case):
     for one in texts(theirs):
-        if one.get("out", "").startswith("Incorrect Usage: "):
+        if one["code"] and isinstance(one.get("out", ""), str) and re.match(r"(Incorrect Usage: .*\n\n)?NAME:\n", one.get("out", "")):
             one["out"] = ""
+
+
+@difference("log-lines", FAULTS, "Warnings are `coracle: warning: …`; ctr logs them (`time=… level=warning msg=…`), logs what it then reports as its error once "
+            "more, and warns about reserved labels of images.", always=True)
+def log_lines(theirs, _ours, _case):
+    replace(theirs, r'time="[^"]*" level=(error .*|warning msg="skipping image label .*)\n', "")
+    replace(theirs, r'time="[^"]*" level=warning msg="(.*)"$', lambda m: "ctr: warning: " + m[1].replace('\\"', '"'))
+
+
+@difference("config-kept", FAULTS, "With `--config` the specification stays as it is in the file; ctr drops members that it does not know, and empty lists.")
+def config_kept(theirs, ours, _case):
+    for spec in specs(theirs):
+        spec["x_unknown"] = ours["spec"].get("x_unknown")
+        spec["process"]["rlimits"] = ours["spec"]["process"].get("rlimits")
+
+
+@difference("config-decode", FAULTS, "A file for `--config` that is no specification is told with the member that is wrong.")
+def config_decode(theirs, ours, _case):
+    for side in (theirs, ours):
+        side["err"] = re.sub(r"(decoding spec config file failed, current supported OCI runtime-spec :).*", r"\1", side["err"])
+
+
+@difference("empty-mount", FAULTS, "An empty `--mount` is `invalid mount specification: it is empty`; ctr says `EOF`.")
+def empty_mount(theirs, _ours, _case):
+    replace(theirs, "^ctr: EOF$", "ctr: invalid mount specification: it is empty")
+
+
+@difference("memory-limit-range", FAULTS, "A `--memory-limit` beyond 2^63-1 is an error; ctr makes it negative.")
+def memory_limit_range(theirs, ours, _case):
+    if "is out of range" in ours["err"] and theirs["code"] == 0:
+        theirs.clear()
+        theirs.update(ours)
+
+
+@difference("create-task-flags", FAULTS, "`containers create` refuses `--pid-file` and `--no-pivot`, which are of the task; ctr takes them and does nothing.")
+def create_task_flags(theirs, ours, _case):
+    if theirs["code"] == 0 and "flag provided but not defined" in ours["err"]:
+        theirs.clear()
+        theirs.update(ours)
+
+
+@difference("no-console", FAULTS, "`-t` without a terminal is `provided file is not a console`; ctr panics.")
+def no_console(theirs, ours, _case):
+    for one, other in zip(texts(theirs), texts(ours)):
+        if "panic: provided file is not a console" in one["err"]:
+            one.update(other)
 
 
 @difference("label-key", FAULTS, "A label without a key is `label \"…\" has no key`, before anything is made; ctr fails in its database.")
 def label_key(theirs, _ours, _case):
-    replace(theirs, r'failed to write container "\S+": failed to set label ""="(true|v)": key required: unknown',
+    replace(theirs, r'failed to write container "\S+": failed to set label ""="(true|v)": key required(: unknown)?',
             lambda m: f"label \"{'' if m[1] == 'true' else '=v'}\" has no key")
 
 
@@ -144,8 +192,8 @@ def runtime_missing(theirs, _ours, _case):
 
 @difference("spec-version", OURS, "The spec says `ociVersion` 1.0.2, where ctr says 1.0.2-dev or 1.3.0: Debian's crun refuses the latter.", always=True)
 def spec_version(theirs, ours, _case):
-    for spec in specs(theirs):
-        if ours.get("spec", {}).get("ociVersion") == "1.0.2":
+    for spec, other in zip(specs(theirs), specs(ours)):
+        if other.get("ociVersion") == "1.0.2":
             spec["ociVersion"] = "1.0.2"
 
 
@@ -163,11 +211,16 @@ def oom_score(theirs, ours, _case):
         theirs["view"]["oom_score_adj"] = ours["view"]["oom_score_adj"]
 
 
+@difference("tag-again", OURS, "`images tag` refuses a name that is there, unless with `--force`; the ctr of containerd 2 overwrites it.", only="2")
+def tag_again(theirs, ours, _case):
+    theirs["steps"][1] = ours["steps"][1]
+
+
 @difference("runtime-line", OURS, "In the foreground the runtime's standard error is the caller's, so that a runtime that fails may print a line of its own "
             "before Coracle's.", always=True)
 def runtime_line(_theirs, ours, _case):
     for one in texts(ours):
-        one["err"] = re.sub(r"^(runc (run|create|exec|start) failed: .*|time=.*)\n", "", one["err"])
+        one["err"] = re.sub(r"^((runc (run|create|exec|start)|exec) failed: .*|time=.*)\n", "", one["err"])
 
 
 def document():

@@ -151,8 +151,10 @@ static int end(int argc, char **argv)
 	long pid = read_pid();
 	if (pid <= 0)
 		return 1;
+	if (!strcmp(verb, "kill") && kill((pid_t)pid, (int)strtol(argv[argc - 1], NULL, 10)) < 0)
+		return fprintf(stderr, "container not running\n") > 0;
 	if (!strcmp(verb, "kill"))
-		return kill((pid_t)pid, (int)strtol(argv[argc - 1], NULL, 10)) < 0;
+		return 0;
 	if (has(argc, argv, "--force") || has(argc, argv, "-f"))
 		kill((pid_t)pid, SIGKILL);
 	unlink(in_dir("go"));

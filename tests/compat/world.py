@@ -200,7 +200,7 @@ class World:
         os.symlink(f"{build}/src/cmd/coracle", work + "/ours/ctr")
         env = {k: v for k, v in os.environ.items() if not k.startswith(("CONTAINERD_", "CORACLE_")) and k != "SOURCE_DATE_EPOCH"}
         env["PATH"] = work + "/bin:" + path
-        prefix = ["chroot", self.chroot] if chroot else []
+        prefix = ["chroot", self.chroot, "env", "-C", self.files] if chroot else []
         self.daemon_env = env
         self.daemon_command = prefix + ["containerd", "--config", work + "/ctrd/config.toml"]
         self.theirs = Side("ctr", prefix + ["ctr", "--address", work + "/ctrd/c.sock", "-n", namespace], env)
