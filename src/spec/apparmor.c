@@ -110,17 +110,25 @@ int cor_spec_check_apparmor(const struct cor_spec_options *o, struct cor_error *
 			     COR_SPEC_QUOTED(quoted));
 }
 
-int cor_spec_apply_apparmor(struct cor_spec_build *b, struct cor_error *err)
+static int set_profile(json_t *spec, const char *name, struct cor_error *err)
 {
-	const struct cor_spec_options *o = b->options;
-	const char *name = cor_empty(o->apparmor_profile) ? o->apparmor_default_profile : o->apparmor_profile;
 	json_t *process;
 	int r;
 
 	if (cor_empty(name))
 		return 0;
-	r = cor_spec_process(b->spec, &process, err);
+	r = cor_spec_process(spec, &process, err);
 	return r < 0 ? r : cor_spec_put_string(process, "apparmorProfile", name, err);
+}
+
+int cor_spec_apply_apparmor_default(struct cor_spec_build *b, struct cor_error *err)
+{
+	return set_profile(b->spec, b->options->apparmor_default_profile, err);
+}
+
+int cor_spec_apply_apparmor(struct cor_spec_build *b, struct cor_error *err)
+{
+	return set_profile(b->spec, b->options->apparmor_profile, err);
 }
 
 /* ---- loading ------------------------------------------------------------------------------------------------- */

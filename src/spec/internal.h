@@ -121,6 +121,7 @@ int cor_spec_parse_quantity(const char *s, int64_t *ret);
 /* ---- seccomp.c, seccomp_default.c ---- */
 int cor_spec_check_seccomp(const struct cor_spec_options *o, struct cor_error *err);
 int cor_spec_apply_seccomp(struct cor_spec_build *b, struct cor_error *err);
+int cor_spec_apply_seccomp_profile(struct cor_spec_build *b, struct cor_error *err);
 /* A profile from a file's bytes. */
 int cor_spec_seccomp_parse(const char *text, size_t len, json_t **ret, struct cor_error *err);
 /* The default profile for a bounding set (array of names, or NULL: empty) on this architecture. */
@@ -128,6 +129,7 @@ int cor_spec_seccomp_default(const json_t *bounding, json_t **ret, struct cor_er
 
 /* ---- apparmor.c ---- */
 int cor_spec_check_apparmor(const struct cor_spec_options *o, struct cor_error *err);
+int cor_spec_apply_apparmor_default(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_apparmor(struct cor_spec_build *b, struct cor_error *err);
 /* What the text of the default profile depends on. */
 struct cor_spec_apparmor {
@@ -156,7 +158,8 @@ int cor_spec_apply_cpus(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cpu_shares(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cpu_quota(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cpu_burst(struct cor_spec_build *b, struct cor_error *err);
-int cor_spec_apply_cpuset(struct cor_spec_build *b, struct cor_error *err);
+int cor_spec_apply_cpuset_cpus(struct cor_spec_build *b, struct cor_error *err);
+int cor_spec_apply_cpuset_mems(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_rdt(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_cgroup(struct cor_spec_build *b, struct cor_error *err);
 int cor_spec_apply_memory(struct cor_spec_build *b, struct cor_error *err);

@@ -94,20 +94,25 @@ int cor_spec_apply_cpu_burst(struct cor_spec_build *b, struct cor_error *err)
 	return r < 0 ? r : cor_spec_put_u64(cpu, "burst", b->options->cpu_burst, "cpu-burst", err);
 }
 
-int cor_spec_apply_cpuset(struct cor_spec_build *b, struct cor_error *err)
+static int set_cpuset(json_t *spec, const char *key, const char *list, struct cor_error *err)
 {
-	const char *cpus = b->options->cpuset_cpus, *mems = b->options->cpuset_mems;
 	json_t *cpu;
 	int r;
 
-	if (cor_empty(cpus) && cor_empty(mems))
+	if (cor_empty(list))
 		return 0;
-	r = get_cpu(b->spec, &cpu, err);
-	if (r >= 0 && !cor_empty(cpus))
-		r = cor_spec_put_string(cpu, "cpus", cpus, err);
-	if (r >= 0 && !cor_empty(mems))
-		r = cor_spec_put_string(cpu, "mems", mems, err);
-	return r;
+	r = get_cpu(spec, &cpu, err);
+	return r < 0 ? r : cor_spec_put_string(cpu, key, list, err);
+}
+
+int cor_spec_apply_cpuset_cpus(struct cor_spec_build *b, struct cor_error *err)
+{
+	return set_cpuset(b->spec, "cpus", b->options->cpuset_cpus, err);
+}
+
+int cor_spec_apply_cpuset_mems(struct cor_spec_build *b, struct cor_error *err)
+{
+	return set_cpuset(b->spec, "mems", b->options->cpuset_mems, err);
 }
 
 int cor_spec_apply_rdt(struct cor_spec_build *b, struct cor_error *err)

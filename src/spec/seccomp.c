@@ -71,17 +71,26 @@ int cor_spec_apply_seccomp(struct cor_spec_build *b, struct cor_error *err)
 	json_t *lnx, *process, *profile = NULL;
 	int r;
 
-	if (!b->options->seccomp)
+	if (!b->options->seccomp || !cor_empty(b->options->seccomp_profile))
 		return 0;
 	r = cor_spec_linux(b->spec, &lnx, err);
 	if (r >= 0)
 		r = cor_spec_process(b->spec, &process, err);
-	if (r < 0)
-		return r;
-	if (!cor_empty(b->options->seccomp_profile))
-		r = load(b->options->seccomp_profile, &profile, err);
-	else
+	if (r >= 0)
 		r = cor_spec_seccomp_default(
 			json_object_get(json_object_get(process, "capabilities"), "bounding"), &profile, err);
+	return r < 0 ? r : cor_spec_put(lnx, "seccomp", profile, err);
+}
+
+int cor_spec_apply_seccomp_profile(struct cor_spec_build *b, struct cor_error *err)
+{
+	json_t *lnx, *profile = NULL;
+	int r;
+
+	if (!b->options->seccomp || cor_empty(b->options->seccomp_profile))
+		return 0;
+	r = cor_spec_linux(b->spec, &lnx, err);
+	if (r >= 0)
+		r = load(b->options->seccomp_profile, &profile, err);
 	return r < 0 ? r : cor_spec_put(lnx, "seccomp", profile, err);
 }

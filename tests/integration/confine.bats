@@ -80,10 +80,29 @@ refused() { # PATTERN FLAGS...: one line, nothing left
 	assert_equal "$(calls --privileged --seccomp -- unshare clone3 keyctl)" "unshare: ok clone3: EINVAL keyctl: EPERM"
 }
 
+@test "privileged: the capabilities that the caller has, and no others" {
+	local effective
+	setpriv --bounding-set -sys_time,-sys_boot --inh-caps -all coracle run --rm --privileged busybox "$id-a" grep ^CapEff: /proc/self/status >"$RIG/effective"
+	effective=$(cut -f 2 "$RIG/effective")
+	# 25 is CAP_SYS_TIME, 22 CAP_SYS_BOOT, 21 CAP_SYS_ADMIN
+	[ $((0x$effective >> 25 & 1)) = 0 ]
+	[ $((0x$effective >> 22 & 1)) = 0 ]
+	[ $((0x$effective >> 21 & 1)) = 1 ]
+	coracle run --rm --privileged busybox "$id-b" grep ^CapEff: /proc/self/status >"$RIG/effective"
+	assert_equal "$(cut -f 2 "$RIG/effective")" "$(sed -n 's/^CapEff:\t//p' /proc/self/status)"
+}
+
 @test "seccomp: an exec in the container is filtered, too" {
 	coracle run -d --seccomp busybox "$id" sleep 1000
 	coracle tasks exec --exec-id e1 "$id" grep '^Seccomp:' /proc/self/status | grep -qx $'Seccomp:\t2'
 	assert_equal "$(coracle tasks exec --exec-id e2 "$id" /bin/probe syscall unshare)" "unshare: EPERM"
+}
+
+@test "containers create takes the flags, too" {
+	coracle containers create --seccomp --cap-add CAP_SYS_ADMIN busybox "$id" /bin/probe syscall clone3 keyctl
+	assert_equal "$(coracle tasks start "$id" | paste -sd ' ')" "clone3: EINVAL keyctl: EPERM"
+	run --separate-stderr coracle containers create --seccomp-profile x busybox "$id-b"
+	assert_error 1 '^coracle: seccomp must be set to true, if using a custom seccomp-profile$'
 }
 
 @test "seccomp: a profile from a file" {
