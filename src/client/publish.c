@@ -86,7 +86,8 @@ static int parse_one(const char *flag, json_t **ret, struct cor_error *err)
 
 static bool same(const json_t *a, const json_t *b, const char *key)
 {
-	return json_equal(json_object_get(a, key), json_object_get(b, key));
+	const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+	return (!x && !y) || json_equal(x, y);
 }
 
 int cor_publish_parse(char *const *flags, json_t **ret, struct cor_error *err)
