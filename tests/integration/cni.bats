@@ -116,11 +116,11 @@ no_container() {
 	bridge_config
 	serve web
 	run -0 coracle run --rm --cni busybox c1 sh -c "ip -o addr; ip route; echo | nc $(address web) 80; ping -c 1 -W 2 10.211.3.1"
-	[[ $output =~ "lo    inet 127.0.0.1/8" ]]
-	[[ $output =~ "eth0    inet 10.211.3.3/24" ]]
-	[[ $output =~ "default via 10.211.3.1 dev eth0" ]]
+	[[ $output == *"lo    inet 127.0.0.1/8"* ]]
+	[[ $output == *"eth0    inet 10.211.3.3/24"* ]]
+	[[ $output == *"default via 10.211.3.1 dev eth0"* ]]
 	[[ $output =~ hello-web ]]
-	[[ $output =~ "1 packets received" ]]
+	[[ $output == *"1 packets received"* ]]
 	wait_for 5 hears "$(address web)" 80 hello-web
 	coracle containers info web | jq -e '.Extensions["ctr.cni-containerd.metadata"] == {"EnableCni": true}'
 	coracle containers info web | jq -e '.Extensions["coracle.network"].attachment.result.ips[0].gateway == "10.211.3.1"'
