@@ -40,6 +40,23 @@ static int copy_field(const json_t *obj, const char *key, char *field, size_t si
 	return 0;
 }
 
+static int features_parse(const json_t *obj, struct cor_platform *p, struct cor_error *err)
+{
+	_cleanup_strv_ char **features = NULL;
+	int r = cor_json_get_strv(obj, "os.features", &features, err);
+
+	for (char **f = features; r >= 0 && f && *f; f++) {
+		r = cor_platform_add_feature(p, *f);
+		if (r == -ENOSPC)
+			r = cor_error_set(err, COR_INVALID_ARGUMENT,
+					  "os.features: longer than %zu characters",
+					  sizeof(p->os_features) - 1);
+		else if (r < 0)
+			r = cor_error_oom(err);
+	}
+	return r;
+}
+
 static int platform_parse(const json_t *obj, struct cor_platform *p, struct cor_error *err)
 {
 	int r;
@@ -49,7 +66,7 @@ static int platform_parse(const json_t *obj, struct cor_platform *p, struct cor_
 	    (r = copy_field(obj, "variant", p->variant, sizeof(p->variant), err)) < 0 ||
 	    (r = copy_field(obj, "os.version", p->os_version, sizeof(p->os_version), err)) < 0)
 		return r;
-	return 0;
+	return features_parse(obj, p, err);
 }
 
 static int descriptor_fill(const json_t *obj, struct cor_descriptor *d, struct cor_error *err)
@@ -96,6 +113,18 @@ static int set_str(json_t *obj, const char *key, const char *value)
 	return cor_empty(value) ? 0 : json_object_set_new(obj, key, json_string(value));
 }
 
+static json_t *features_json(const struct cor_platform *p)
+{
+	_cleanup_json_ json_t *list = json_array();
+	_cleanup_strv_ char **features = cor_strv_split(p->os_features, '+');
+
+	for (char **f = features; f && *f; f++)
+		if (**f &&
+		    (cor_platform_unescape(*f) < 0 || json_array_append_new(list, json_string(*f)) < 0))
+			return NULL;
+	return features ? TAKE_PTR(list) : NULL;
+}
+
 json_t *cor_descriptor_to_json(const struct cor_descriptor *d)
 {
 	_cleanup_json_ json_t *obj = json_object();
@@ -108,12 +137,16 @@ json_t *cor_descriptor_to_json(const struct cor_descriptor *d)
 		return NULL;
 	if (d->platform) {
 		json_t *p = json_object();
+		_cleanup_json_ json_t *features = features_json(d->platform);
 
 		if (json_object_set_new(obj, "platform", p) < 0 ||
 		    set_str(p, "architecture", d->platform->architecture) < 0 ||
 		    set_str(p, "os", d->platform->os) < 0 ||
 		    set_str(p, "os.version", d->platform->os_version) < 0 ||
 		    set_str(p, "variant", d->platform->variant) < 0)
+			return NULL;
+		if (!features ||
+		    (json_array_size(features) > 0 && json_object_set(p, "os.features", features) < 0))
 			return NULL;
 	}
 	return TAKE_PTR(obj);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Platforms: names are normalised first (so that "x86_64" and "amd64/v1" are one), then an image's platform is looked
- * for in the list of those the wanted one can run, best first (platform_vector in containerd's platforms package).
+ * for in the list of those the wanted one can run, best first (platformVector in containerd's platforms package).
  */
 #include "oci/platform.h"
 
@@ -10,24 +10,14 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/fd.h"
 #include "base/str.h"
 
-static const char *const known_os[] = {
-	"aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios", "js",
-	"linux", "nacl",    "netbsd", "openbsd",   "plan9",   "solaris", "windows", "zos",
-};
-static const char *const known_arch[] = {
-	"386",    "amd64",    "arm",   "arm64",   "loong64", "mips",  "mipsle",
-	"mips64", "mips64le", "ppc64", "ppc64le", "riscv64", "s390x", "wasm",
-};
-
-static bool is_in(const char *s, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (streq(s, list[i]))
-			return true;
-	return false;
-}
+/* A step down the list is worth more than any number of features. */
+#define STEP         256
+#define CPUINFO      "/proc/cpuinfo"
+#define CPUINFO_MAX  (16u << 20)
+#define WINDOWS_2022 20348
 
 static void set(char *field, size_t size, const char *value)
 {
@@ -41,13 +31,19 @@ static void lower(char *s)
 		*s = (char)tolower((unsigned char)*s);
 }
 
-static void normalize_arm(struct cor_platform *p)
-{
-	if (!p->variant[0] || streq(p->variant, "7"))
-		SET(p->variant, "v7");
-	else if (p->variant[1] == '\0' && p->variant[0] >= '5' && p->variant[0] <= '8')
-		snprintf(p->variant, sizeof(p->variant), "v%c", p->variant[0]);
-}
+/* ---- normal forms ---- */
+
+static const struct {
+	const char *arch, *variant;         /* variant NULL: any */
+	const char *new_arch, *new_variant; /* new_variant NULL: stays */
+} forms[] = {
+	{"i386", NULL, "386", ""},        {"x86_64", NULL, "amd64", NULL}, {"x86-64", NULL, "amd64", NULL},
+	{"aarch64", NULL, "arm64", NULL}, {"armhf", NULL, "arm", "v7"},    {"armel", NULL, "arm", "v6"},
+	{"amd64", "v1", "amd64", ""},     {"arm64", "8", "arm64", ""},     {"arm64", "v8", "arm64", ""},
+	{"arm64", "v8.0", "arm64", ""},   {"arm64", "9", "arm64", "v9"},   {"arm64", "9.0", "arm64", "v9"},
+	{"arm64", "v9.0", "arm64", "v9"}, {"arm", "", "arm", "v7"},        {"arm", "5", "arm", "v5"},
+	{"arm", "6", "arm", "v6"},        {"arm", "7", "arm", "v7"},       {"arm", "8", "arm", "v8"},
+};
 
 void cor_platform_normalize(struct cor_platform *p)
 {
@@ -58,150 +54,107 @@ void cor_platform_normalize(struct cor_platform *p)
 		SET(p->os, "linux");
 	else if (streq(p->os, "macos"))
 		SET(p->os, "darwin");
-
-	if (streq(p->architecture, "i386")) {
-		SET(p->architecture, "386");
-		p->variant[0] = '\0';
-	} else if (streq(p->architecture, "x86_64") || streq(p->architecture, "x86-64")) {
-		SET(p->architecture, "amd64");
-	} else if (streq(p->architecture, "aarch64")) {
-		SET(p->architecture, "arm64");
-	} else if (streq(p->architecture, "armhf")) {
-		SET(p->architecture, "arm");
-		SET(p->variant, "v7");
-	} else if (streq(p->architecture, "armel")) {
-		SET(p->architecture, "arm");
-		SET(p->variant, "v6");
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (!streq(p->architecture, forms[i].arch) ||
+		    (forms[i].variant && !streq(p->variant, forms[i].variant)))
+			continue;
+		SET(p->architecture, forms[i].new_arch);
+		if (forms[i].new_variant)
+			SET(p->variant, forms[i].new_variant);
 	}
-
-	if (streq(p->architecture, "amd64") && streq(p->variant, "v1"))
-		p->variant[0] = '\0';
-	else if (streq(p->architecture, "arm64") &&
-		 is_in(p->variant, (const char *const[]){"8", "v8", "v8.0"}, 3))
-		p->variant[0] = '\0';
-	else if (streq(p->architecture, "arm"))
-		normalize_arm(p);
 }
+
+/* ---- the machine's own ---- */
+
+/* Value of the first line "key : value", or NULL; not NUL-terminated. */
+static const char *cpu_field(const char *cpuinfo, const char *key, size_t *ret_n)
+{
+	for (const char *line = cpuinfo; *line; line = strchrnul(line, '\n'), line += *line == '\n') {
+		size_t n = strcspn(line, ":\n"), k = n;
+
+		if (line[n] != ':')
+			continue;
+		while (k > 0 && isspace((unsigned char)line[k - 1]))
+			k--;
+		if (k != strlen(key) || strncasecmp(line, key, k) != 0)
+			continue;
+		line += n + 1;
+		while (*line == ' ' || *line == '\t')
+			line++;
+		*ret_n = strcspn(line, ":\n");
+		while (*ret_n > 0 && isspace((unsigned char)line[*ret_n - 1]))
+			(*ret_n)--;
+		return line;
+	}
+	return NULL;
+}
+
+const char *cor_platform_arm_variant(const char *cpuinfo, const char *machine, bool bits32)
+{
+	static const struct {
+		const char *text, *variant;
+	} names[] = {
+		{"8", "v8"},     {"aarch64", "v8"}, {"7", "v7"},     {"7m", "v7"},    {"?(12)", "v7"},
+		{"?(13)", "v7"}, {"?(14)", "v7"},   {"?(15)", "v7"}, {"?(16)", "v7"}, {"?(17)", "v7"},
+		{"6", "v6"},     {"6tej", "v6"},    {"5", "v5"},     {"5t", "v5"},    {"5te", "v5"},
+		{"5tej", "v5"},  {"4", "v4"},       {"4t", "v4"},    {"3", "v3"},
+	};
+	size_t n = 0, m = 0;
+	const char *text = cpu_field(cpuinfo, "CPU architecture", &n), *model;
+
+	if (!text) {
+		text = cor_startswith(machine, "armv") ? machine + 4 : machine;
+		n = text == machine ? strlen(text) : 1;
+	}
+	/* A kernel quirk: the Raspberry Pi's ARMv6 says that it is of architecture 7. */
+	if (bits32 && n == 1 && *text == '7' && (model = cpu_field(cpuinfo, "model name", &m)) && m >= 16 &&
+	    strncasecmp(model, "armv6-compatible", 16) == 0)
+		text = "6";
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strlen(names[i].text) == n && strncasecmp(names[i].text, text, n) == 0)
+			return names[i].variant;
+	return "unknown";
+}
+
+#if defined(__arm__) || defined(__aarch64__)
+static void set_host_variant(struct cor_platform *p, const char *machine)
+{
+	_cleanup_free_ char *cpuinfo = NULL;
+
+	(void)cor_read_file_at(AT_FDCWD, CPUINFO, CPUINFO_MAX, &cpuinfo, NULL, NULL);
+	SET(p->variant,
+	    cor_platform_arm_variant(cpuinfo ? cpuinfo : "", machine, streq(p->architecture, "arm")));
+}
+#endif
 
 void cor_platform_host(struct cor_platform *ret)
 {
 	struct utsname u;
 
 	*ret = (struct cor_platform){.os = "linux"};
+	if (uname(&u) < 0)
+		u.machine[0] = '\0';
 #if defined(__x86_64__)
 	SET(ret->architecture, "amd64");
 #elif defined(__i386__)
 	SET(ret->architecture, "386");
 #elif defined(__aarch64__)
 	SET(ret->architecture, "arm64");
+	set_host_variant(ret, u.machine);
 #elif defined(__arm__)
 	SET(ret->architecture, "arm");
-	if (uname(&u) == 0)
-		SET(ret->variant, cor_startswith(u.machine, "armv6")   ? "v6"
-				  : cor_startswith(u.machine, "armv5") ? "v5"
-				  : cor_startswith(u.machine, "armv8") ? "v8"
-								       : "v7");
+	set_host_variant(ret, u.machine);
 #elif defined(__powerpc64__)
 	SET(ret->architecture, "ppc64le");
+#elif defined(__loongarch64)
+	SET(ret->architecture, "loong64");
 #else
-	if (uname(&u) == 0)
-		set(ret->architecture, MIN(sizeof(ret->architecture), sizeof(u.machine)), u.machine);
+	set(ret->architecture, MIN(sizeof(ret->architecture), sizeof(u.machine)), u.machine);
 #endif
-	(void)u;
 	cor_platform_normalize(ret);
 }
 
-static bool part_is_valid(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || n >= sizeof(((struct cor_platform *)0)->os))
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
-			return false;
-	return true;
-}
-
-static bool is_os(const char *s)
-{
-	struct cor_platform p = {0};
-
-	SET(p.os, s);
-	cor_platform_normalize(&p);
-	return is_in(p.os, known_os, ARRAY_SIZE(known_os));
-}
-
-static bool is_arch(const char *s)
-{
-	struct cor_platform p = {0};
-
-	SET(p.architecture, s);
-	cor_platform_normalize(&p);
-	return is_in(p.architecture, known_arch, ARRAY_SIZE(known_arch));
-}
-
-static int from_parts(char *const *v, size_t n, struct cor_platform *p)
-{
-	if (n == 1 && is_os(v[0])) {
-		cor_platform_host(p);
-		SET(p->os, v[0]);
-		return 0;
-	}
-	if (n <= 2 && is_arch(v[0])) {
-		SET(p->os, "linux");
-		SET(p->architecture, v[0]);
-		if (n == 2)
-			SET(p->variant, v[1]);
-		return 0;
-	}
-	if (n < 2 || n > 3)
-		return -1;
-	SET(p->os, v[0]);
-	SET(p->architecture, v[1]);
-	if (n == 3)
-		SET(p->variant, v[2]);
-	return 0;
-}
-
-int cor_platform_parse(const char *s, struct cor_platform *ret, struct cor_error *err)
-{
-	_cleanup_strv_ char **v = NULL;
-	struct cor_platform p = {0};
-	size_t n;
-
-	if (strchr(s, '*'))
-		return cor_error_set(err, COR_INVALID_ARGUMENT,
-				     "\"%.64s\": wildcards not yet supported: invalid argument", s);
-	v = cor_strv_split(s, '/');
-	if (!v)
-		return cor_error_oom(err);
-	n = cor_strv_len(v);
-	for (size_t i = 0; i < n; i++)
-		if (!part_is_valid(v[i]))
-			return cor_error_set(
-				err, COR_INVALID_ARGUMENT,
-				"\"%.64s\" is an invalid component of \"%.128s\": platform specifier "
-				"component must match \"^[A-Za-z0-9_.-]+$\": invalid argument",
-				v[i], s);
-	if (from_parts(v, n, &p) < 0)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "\"%.128s\": %s: invalid argument", s,
-				     n == 1 ? "unknown operating system or architecture"
-					    : "cannot parse platform specifier");
-	cor_platform_normalize(&p);
-	*ret = p;
-	return 0;
-}
-
-char *cor_platform_format(const struct cor_platform *p, char buf[128])
-{
-	if (!p->os[0])
-		snprintf(buf, 128, "unknown");
-	else
-		snprintf(buf, 128, "%s%s%s%s%s", p->os, p->architecture[0] ? "/" : "", p->architecture,
-			 p->variant[0] ? "/" : "", p->variant);
-	return buf;
-}
+/* ---- matching ---- */
 
 /* "v8.2" -> 802; "" -> base (a variant that normalises to none); -1 for anything else. */
 static int variant_level(const char *variant, int base)
@@ -234,27 +187,89 @@ static int variant_distance(const char *want, const char *have, int base)
 	return base == 8 ? w - h : (w - h) / 100;
 }
 
+static int architecture_distance(const struct cor_platform *w, const struct cor_platform *h)
+{
+	int d;
+
+	if (streq(w->architecture, "amd64")) {
+		if (streq(h->architecture, "amd64"))
+			return variant_distance(w->variant, h->variant, 1);
+		return streq(h->architecture, "386") && !h->variant[0] ? 1000 : -1;
+	}
+	if (streq(w->architecture, "arm") && streq(h->architecture, "arm"))
+		return variant_distance(w->variant, h->variant, 5);
+	if (streq(w->architecture, "arm64")) {
+		if (streq(h->architecture, "arm64"))
+			return variant_distance(w->variant, h->variant, 8);
+		d = streq(h->architecture, "arm") ? variant_distance("v8", h->variant, 5) : -1;
+		return d < 0 ? -1 : 1000 + d;
+	}
+	return streq(w->architecture, h->architecture) && streq(w->variant, h->variant) ? 0 : -1;
+}
+
+/* The wanted features that have lacks; -1 when it has one that is not wanted. win32k counts for nothing. */
+static int features_missing(const struct cor_platform *want, const struct cor_platform *have)
+{
+	const char *w = want->os_features, *h = have->os_features;
+	bool windows = streq(want->os, "windows");
+	int missing = 0;
+
+	while (*w || *h) {
+		size_t nw = strcspn(w, "+"), nh = strcspn(h, "+");
+		bool same = nw == nh && strncmp(w, h, nw) == 0;
+
+		if (!same && windows && nh == 6 && strncmp(h, "win32k", nh) == 0) {
+			h += nh + (h[nh] == '+');
+			continue;
+		}
+		if (!*w)
+			return -1;
+		missing += !same;
+		if (same)
+			h += nh + (h[nh] == '+');
+		w += nw + (w[nw] == '+');
+	}
+	return missing;
+}
+
+/* "10.0.20348.1234": 0 when it does not read as major.minor.build. */
+static bool windows_version(const char *s, unsigned ret[3])
+{
+	int n = 0;
+
+	return sscanf(s, "%3u.%3u.%5u%n", &ret[0], &ret[1], &ret[2], &n) == 3 && n > 0 &&
+	       (s[n] == '\0' || s[n] == '.');
+}
+
+/* From Windows Server 2022 on a host runs the images of the long-term release before it up to its own; earlier ones run
+ * none but their own. No version, or one that is none, goes with everything. */
+static bool windows_runs(const char *want, const char *have)
+{
+	static const unsigned releases[] = {26100, WINDOWS_2022};
+	unsigned w[3], h[3], oldest = WINDOWS_2022;
+
+	if (!have[0] || !windows_version(want, w))
+		return true;
+	if (!windows_version(have, h) || w[0] != h[0] || w[1] != h[1])
+		return false;
+	if (w[2] < WINDOWS_2022)
+		return w[2] == h[2];
+	for (size_t i = ARRAY_SIZE(releases); i-- > 0;)
+		if (w[2] > releases[i])
+			oldest = releases[i];
+	return oldest <= h[2] && h[2] <= w[2];
+}
+
 int cor_platform_match(const struct cor_platform *want, const struct cor_platform *have)
 {
 	struct cor_platform w = *want, h = *have;
-	int d;
+	int distance, missing;
 
 	cor_platform_normalize(&w);
 	cor_platform_normalize(&h);
-	if (!streq(w.os, h.os))
+	if (!streq(w.os, h.os) || (streq(w.os, "windows") && !windows_runs(w.os_version, h.os_version)))
 		return -1;
-	if (streq(w.architecture, "amd64")) {
-		if (streq(h.architecture, "amd64"))
-			return variant_distance(w.variant, h.variant, 1);
-		return streq(h.architecture, "386") && !h.variant[0] ? 1000 : -1;
-	}
-	if (streq(w.architecture, "arm") && streq(h.architecture, "arm"))
-		return variant_distance(w.variant, h.variant, 5);
-	if (streq(w.architecture, "arm64")) {
-		if (streq(h.architecture, "arm64"))
-			return variant_distance(w.variant, h.variant, 8);
-		d = streq(h.architecture, "arm") ? variant_distance("v8", h.variant, 5) : -1;
-		return d < 0 ? -1 : 1000 + d;
-	}
-	return streq(w.architecture, h.architecture) && streq(w.variant, h.variant) ? 0 : -1;
+	distance = architecture_distance(&w, &h);
+	missing = features_missing(&w, &h);
+	return distance < 0 || missing < 0 ? -1 : distance * STEP + missing;
 }

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_free_ char *text = strndup((const char *)data, size);
 	struct cor_platform a, b, again;
 	char *nl = text ? strchr(text, '\n') : NULL;
-	char buf[128];
+	char buf[COR_PLATFORM_TEXT_MAX];
 
 	if (!text)
 		return 0;
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cor_platform_parse(text, &a, NULL) < 0)
 		return 0;
 	assert(cor_platform_match(&a, &a) == 0);
-	cor_platform_format(&a, buf);
+	cor_platform_format_all(&a, buf);
 	if (streq(a.os, "linux"))
 		assert(cor_platform_parse(buf, &again, NULL) >= 0 && cor_platform_match(&a, &again) == 0);
 	if (nl && cor_platform_parse(nl + 1, &b, NULL) >= 0) {
