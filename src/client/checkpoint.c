@@ -74,11 +74,11 @@ static void end_lease(struct cor_services *s, bool failed)
 		cor_warn("garbage is left to the next collection: %s", e.message);
 }
 
-static int add_task(struct cor_checkpoint_index *x, const char *id, bool file_locks, struct cor_error *err)
+static int add_task(struct cor_checkpoint_index *x, const struct cor_task_checkpoint *req,
+		    struct cor_error *err)
 {
 	struct cor_checkpoint_result made = {0};
-	struct cor_task_checkpoint req = {.id = id, .file_locks = file_locks};
-	int r = x->s->tasks->checkpoint(x->s, &req, &made, err);
+	int r = x->s->tasks->checkpoint(x->s, req, &made, err);
 	if (r >= 0)
 		r = cor_checkpoint_index_add(x, &made.criu, true, err);
 	if (r >= 0)
@@ -87,11 +87,37 @@ static int add_task(struct cor_checkpoint_index *x, const char *id, bool file_lo
 	return r;
 }
 
+/* A signal must not leave the task paused: whoever is to be ended by one takes back first what was made. */
+static void hold_signals(sigset_t *saved)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	(void)sigprocmask(SIG_BLOCK, &set, saved);
+}
+
+static int check_interrupted(struct cor_services *s, const char *image, struct cor_error *err)
+{
+	sigset_t pending;
+	sigemptyset(&pending);
+	(void)sigpending(&pending);
+	if (sigismember(&pending, SIGINT) <= 0 && sigismember(&pending, SIGTERM) <= 0 &&
+	    sigismember(&pending, SIGHUP) <= 0 && sigismember(&pending, SIGQUIT) <= 0)
+		return 0;
+	(void)s->images->remove(s, image, false, NULL);
+	return cor_error_set(err, COR_CANCELLED, "interrupted");
+}
+
 /* ---- tasks checkpoint ---------------------------------------------------------------------------------------- */
 
-static int fill_task(struct cor_checkpoint_index *x, const struct cor_container *c, struct cor_error *err)
+static int fill_task(struct cor_checkpoint_index *x, const struct cor_container *c, const char *work_path,
+		     struct cor_error *err)
 {
-	int r = add_task(x, c->id, false, err);
+	struct cor_task_checkpoint req = {.id = c->id, .work_path = work_path};
+	int r = add_task(x, &req, err);
 	if (r >= 0 && !cor_empty(c->image)) {
 		r = cor_checkpoint_index_add_image(x, c->image, err);
 		if (r >= 0)
@@ -113,8 +139,8 @@ static char *image_name(const char *id)
 	return cor_asprintf("containerd.io/checkpoint/%s:%s", id, date);
 }
 
-static int make_task_image(struct cor_services *s, const struct cor_container *c, char **ret_name,
-			   struct cor_error *err)
+static int make_task_image(struct cor_services *s, const struct cor_container *c, const char *work_path,
+			   char **ret_name, struct cor_error *err)
 {
 	struct cor_checkpoint_index x;
 	_cleanup_map_ struct cor_map labels = {0};
@@ -123,7 +149,7 @@ static int make_task_image(struct cor_services *s, const struct cor_container *c
 	if (r >= 0 && (!name || cor_map_set(&labels, IMAGE_LABEL, "true") < 0))
 		r = cor_error_oom(err);
 	if (r >= 0)
-		r = fill_task(&x, c, err);
+		r = fill_task(&x, c, work_path, err);
 	if (r >= 0)
 		r = cor_checkpoint_index_record(&x, name, &labels, err);
 	cor_checkpoint_index_done(&x);
@@ -132,8 +158,9 @@ static int make_task_image(struct cor_services *s, const struct cor_container *c
 	return r;
 }
 
-static int checkpoint_into_image(struct cor_services *s, const struct cor_container *c, bool exit,
-				 char **ret_name, struct cor_error *err)
+static int checkpoint_into_image(struct cor_services *s, const struct cor_container *c,
+				 const struct cor_checkpoint_task_options *o, char **ret_name,
+				 struct cor_error *err)
 {
 	_cleanup_free_ char *name = NULL;
 	bool frozen = false;
@@ -142,8 +169,10 @@ static int checkpoint_into_image(struct cor_services *s, const struct cor_contai
 		return r;
 	r = freeze(s, c->id, &frozen, err);
 	if (r >= 0)
-		r = make_task_image(s, c, &name, err);
-	if (r >= 0 && exit) {
+		r = make_task_image(s, c, o->work_path, &name, err);
+	if (r >= 0)
+		r = check_interrupted(s, name, err);
+	if (r >= 0 && o->exit) {
 		r = end_task(s, c->id, err);
 		frozen = frozen && r < 0;
 		if (r < 0)
@@ -177,12 +206,14 @@ int cor_checkpoint_task(struct cor_services *s, const struct cor_checkpoint_task
 			struct cor_error *err)
 {
 	struct cor_container c = {0};
+	sigset_t saved;
 	int r = s->containers->get(s, o->id, &c, err);
 	if (r < 0)
 		return r;
 	*ret_name = NULL;
-	r = o->image_path ? checkpoint_into_dir(s, o, err)
-			  : checkpoint_into_image(s, &c, o->exit, ret_name, err);
+	hold_signals(&saved);
+	r = o->image_path ? checkpoint_into_dir(s, o, err) : checkpoint_into_image(s, &c, o, ret_name, err);
+	(void)sigprocmask(SIG_SETMASK, &saved, NULL);
 	cor_container_done(&c);
 	return r < 0 ? r : 0;
 }
@@ -216,6 +247,7 @@ static int fill_container(struct cor_checkpoint_index *x, const struct cor_conta
 			  const struct cor_checkpoint_container_options *o, struct cor_error *err)
 {
 	const struct cor_any *options = &c->runtime_options;
+	struct cor_task_checkpoint req = {.id = c->id, .file_locks = true};
 	int r = annotate(x, c, err);
 	if (r >= 0 && options->type_url)
 		r = cor_checkpoint_index_add_any(x, COR_MT_CHECKPOINT_RUNTIME_OPTIONS, options->type_url,
@@ -225,7 +257,7 @@ static int fill_container(struct cor_checkpoint_index *x, const struct cor_conta
 	if (r >= 0 && o->rw)
 		r = cor_checkpoint_index_add_rw(x, c, err);
 	if (r >= 0 && o->task)
-		r = add_task(x, c->id, true, err);
+		r = add_task(x, &req, err);
 	return r >= 0 && o->task ? add_task_options(x, err) : r;
 }
 
@@ -276,16 +308,21 @@ int cor_checkpoint_container(struct cor_services *s, const struct cor_checkpoint
 			     struct cor_error *err)
 {
 	struct cor_container c = {0};
+	sigset_t saved;
 	int r = s->containers->get(s, o->id, &c, err);
 	if (r < 0)
 		return r;
+	hold_signals(&saved);
 	r = check_container(s, &c, o->ref, err);
 	if (r >= 0)
 		r = s->leases->begin(s, err);
 	if (r >= 0) {
 		r = make_container_image(s, &c, o, err);
+		if (r >= 0)
+			r = check_interrupted(s, o->ref, err);
 		end_lease(s, r < 0);
 	}
+	(void)sigprocmask(SIG_SETMASK, &saved, NULL);
 	cor_container_done(&c);
 	return r < 0 ? r : 0;
 }

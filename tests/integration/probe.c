@@ -362,6 +362,40 @@ static int sleep_for(int argc, char **argv)
 	return sig > 0 ? 128 + sig : 0;
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int sig)
+{
+	told_to_end = sig;
+}
+
+/* "<n> <hash>" ten times a second: n counts on, the hash is that of argv[0] MiB of memory, filled once with numbers from the
+ * seed argv[1] and read anew each time. SIGTERM ends it with code 42. */
+static int count_on(int argc, char **argv)
+{
+	size_t n = (argc > 0 ? strtoul(argv[0], NULL, 10) : 1) << 17;
+	unsigned long long x = argc > 1 ? strtoull(argv[1], NULL, 10) | 1 : 1;
+	unsigned long long *p = malloc(n * sizeof(*p));
+	if (!p)
+		return fail("malloc");
+	for (size_t i = 0; i < n; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		p[i] = x;
+	}
+	signal(SIGTERM, on_term);
+	for (unsigned long k = 1; !told_to_end; k++) {
+		unsigned long long h = 14695981039346656037ull;
+		for (size_t i = 0; i < n; i++)
+			h = (h ^ p[i]) * 1099511628211ull;
+		printf("%lu %016llx\n", k, h);
+		fflush(stdout);
+		usleep(100000);
+	}
+	return 42;
+}
+
 static const struct verb {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -383,6 +417,7 @@ static const struct verb {
 	{"connect", connect_to},
 	{"syscall", try_calls},
 	{"sleep", sleep_for},
+	{"count", count_on},
 };
 
 int main(int argc, char **argv)
