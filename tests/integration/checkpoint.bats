@@ -14,7 +14,7 @@ setup_file() {
 	export CRIU PATH
 	# What takes snapshots apart and the like has made its directories before a baseline is taken.
 	coracle images import --rootfs "$RIG/rootfs" other >/dev/null
-	mkdir -p -m 0700 "$CORACLE_ROOT/checkpoints"
+	mkdir -m 0700 "$CORACLE_ROOT/checkpoints"
 }
 teardown_file() { rig_down; }
 teardown() {

@@ -30,11 +30,13 @@ struct rig {
 	int bundle_fd;
 	pid_t shim;
 	struct cor_ttrpc_client *client;
-	bool overlay;         /* the root file system comes as a mount */
-	const char *lower;    /* its lower directory, NULL: the usual one */
-	bool host_pid;        /* the container shares the host's pid namespace */
-	struct cor_error err; /* of the last call */
-	pid_t pid;            /* of init */
+	bool overlay;           /* the root file system comes as a mount */
+	const char *lower;      /* its lower directory, NULL: the usual one */
+	bool host_pid;          /* the container shares the host's pid namespace */
+	const char *checkpoint; /* create: from there; NULL: a new container */
+	const char *criu;       /* option of the runtime; NULL: none */
+	struct cor_error err;   /* of the last call */
+	pid_t pid;              /* of init */
 };
 
 /* NULL when the tests can run here, else why not. */

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "rpc/wire.h"
 
 int rig_call(struct rig *r, const char *method, const ProtobufCMessage *m,
 	     const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
@@ -57,14 +58,13 @@ int rig_create(struct rig *r, const struct rig_io *io, bool start)
 	Google__Protobuf__Any options = GOOGLE__PROTOBUF__ANY__INIT;
 	Containerd__Types__Mount mount = CONTAINERD__TYPES__MOUNT__INIT, *mounts[] = {&mount};
 	_cleanup_strv_ char **opts = NULL;
-	uint8_t packed[64];
+	struct cor_buf packed = {0};
 	ProtobufCMessage *ret = NULL;
-	size_t n = strlen(r->runtime);
-	packed[0] = 6 << 3 | 2; /* binary_name */
-	packed[1] = (uint8_t)n;
-	memcpy(packed + 2, r->runtime, n);
+	cor_wire_put_string(&packed, 6, r->runtime); /* binary_name */
+	cor_wire_put_string(&packed, 8, r->criu ? r->criu : "");
 	options.type_url = (char *)(uintptr_t)COR_RUNC_OPTIONS_TYPE;
-	options.value = (ProtobufCBinaryData){.len = n + 2, .data = packed};
+	options.value = (ProtobufCBinaryData){.len = packed.len, .data = (uint8_t *)packed.data};
+	m.checkpoint = (char *)(uintptr_t)(r->checkpoint ? r->checkpoint : "");
 	m.id = (char *)(uintptr_t)RIG_ID;
 	m.bundle = r->bundle;
 	m.terminal = io->terminal;
@@ -87,6 +87,7 @@ int rig_create(struct rig *r, const struct rig_io *io, bool start)
 	}
 	int q = call_fds(r, start ? COR_SHIM_SERVICE : COR_TASK_SERVICE, start ? "Run" : "Create", &m.base,
 			 &containerd__task__v2__create_task_response__descriptor, io, &ret, io->ret_console);
+	free(packed.data);
 	if (q == 0) {
 		r->pid = (pid_t)((Containerd__Task__V2__CreateTaskResponse *)ret)->pid;
 		protobuf_c_message_free_unpacked(ret, NULL);
