@@ -66,6 +66,17 @@ static int show_caps(int argc, char **argv)
 	return 0;
 }
 
+/* Real, effective and saved. */
+static int show_ids(int argc, char **argv)
+{
+	uid_t u[3];
+	gid_t g[3];
+	if (getresuid(&u[0], &u[1], &u[2]) < 0 || getresgid(&g[0], &g[1], &g[2]) < 0)
+		return fail("ids");
+	printf("uid %u %u %u\ngid %u %u %u\n", u[0], u[1], u[2], g[0], g[1], g[2]);
+	return 0;
+}
+
 static int exit_with(int argc, char **argv)
 {
 	return argc > 0 ? (int)strtol(argv[0], NULL, 10) : 0;
@@ -402,6 +413,7 @@ static const struct verb {
 } verbs[] = {
 	{"fds", show_fds},
 	{"caps", show_caps},
+	{"ids", show_ids},
 	{"exit", exit_with},
 	{"die", die_by},
 	{"signals", show_signals},
