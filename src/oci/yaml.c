@@ -2,8 +2,8 @@
 /*
  * From YAML (and so JSON) to a JSON value: libyaml's events, and our own building of the tree, because the bounds belong
  * there. Invariants:
- *  1. Depth and number of values are bounded; a value that an alias repeats is shared in memory, but counts again, so that
- *     no walk over the result takes longer than its bound.
+ *  1. Depth and number of values are bounded; a value that an alias repeats is shared in memory, but counts again, and is as
+ *     deep again, so that no walk over the result takes longer or goes deeper than its bound.
  *  2. An anchor is known from the end of its value on: an alias cannot lie inside what it stands for.
  *  3. Keys are unique, and strings have no NUL bytes: what is checked is what is used.
  */
@@ -17,13 +17,15 @@ struct anchor {
 	char *name;
 	json_t *value;
 	size_t nodes; /* in value, itself counted */
+	int height;   /* of nesting in value: 0 for a scalar */
 };
 
 struct reader {
 	yaml_parser_t parser;
 	struct anchor anchors[ANCHORS_MAX];
 	size_t n_anchors, nodes;
-	int depth;
+	int depth;   /* of what is being built */
+	int deepest; /* so far in what is being built */
 	struct cor_error *err;
 };
 
@@ -68,7 +70,7 @@ static struct anchor *find_anchor(struct reader *r, const char *name)
 }
 
 /* A name that is used again stands for the later value from here on. */
-static int set_anchor(struct reader *r, const yaml_event_t *e, const char *name, json_t *value, size_t nodes)
+static int set_anchor(struct reader *r, const yaml_event_t *e, const char *name, const struct anchor *what)
 {
 	struct anchor *a = find_anchor(r, name);
 
@@ -82,8 +84,9 @@ static int set_anchor(struct reader *r, const yaml_event_t *e, const char *name,
 		r->n_anchors++;
 	}
 	json_decref(a->value);
-	a->value = json_incref(value);
-	a->nodes = nodes;
+	a->value = json_incref(what->value);
+	a->nodes = what->nodes;
+	a->height = what->height;
 	return 0;
 }
 
@@ -94,6 +97,9 @@ static int build_alias(struct reader *r, const yaml_event_t *e, json_t **ret)
 
 	if (!a)
 		return refuse(r, e, "alias without an anchor before it");
+	if (a->height > COR_YAML_DEPTH_MAX - r->depth)
+		return refuse(r, e, "nested too deep");
+	r->deepest = MAX(r->deepest, r->depth + a->height);
 	x = count(r, e, a->nodes);
 	if (x >= 0)
 		*ret = json_incref(a->value);
@@ -177,11 +183,29 @@ static int twice(struct reader *r, const yaml_event_t *e, const char *key)
 			     e->start_mark.line + 1, quoted ? quoted : "?");
 }
 
-/* One key and its value. */
-static int build_member(struct reader *r, const yaml_event_t *e, json_t *object)
+/* Members of the mapping, or of the mappings, behind the key "<<" that object does not have itself; consumes from. */
+static int merge(struct reader *r, const yaml_event_t *e, json_t *object, json_t *from_take)
+{
+	_cleanup_json_ json_t *from = from_take;
+	size_t n = json_is_array(from) ? json_array_size(from) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *one = json_is_array(from) ? json_array_get(from, i) : from;
+
+		if (!json_is_object(one))
+			return refuse(r, e, "<<: expected a mapping, or a list of mappings");
+		if (json_object_update_missing(object, one) < 0)
+			return cor_error_oom(r->err);
+	}
+	return 0;
+}
+
+/* One key and its value; that of a merge key goes to *ret_merge. */
+static int build_member(struct reader *r, const yaml_event_t *e, json_t *object, json_t **ret_merge)
 {
 	_cleanup_event_ yaml_event_t value_event = {0};
 	const char *key = NULL;
+	bool is_merge;
 	json_t *value;
 	int x;
 
@@ -190,20 +214,24 @@ static int build_member(struct reader *r, const yaml_event_t *e, json_t *object)
 	x = scalar_text(r, e, &key);
 	if (x < 0)
 		return x;
-	if (json_object_get(object, key))
+	is_merge = e->data.scalar.plain_implicit && streq(key, "<<");
+	if (is_merge ? *ret_merge != NULL : json_object_get(object, key) != NULL)
 		return twice(r, e, key);
 	x = next(r, &value_event);
 	if (x >= 0)
 		x = build(r, &value_event, &value);
-	if (x >= 0 && json_object_set_new_nocheck(object, key, value) < 0)
+	if (x >= 0 && is_merge)
+		*ret_merge = value;
+	else if (x >= 0 && json_object_set_new_nocheck(object, key, value) < 0)
 		x = cor_error_oom(r->err);
 	return x;
 }
 
 static int build_mapping(struct reader *r, const yaml_event_t *start, json_t **ret)
 {
-	_cleanup_json_ json_t *object = json_object();
+	_cleanup_json_ json_t *object = json_object(), *merged = NULL;
 	const yaml_char_t *tag = start->data.mapping_start.tag;
+	int x = 0;
 
 	if (!object)
 		return cor_error_oom(r->err);
@@ -211,17 +239,20 @@ static int build_mapping(struct reader *r, const yaml_event_t *start, json_t **r
 		return refuse(r, start, "unknown tag");
 	for (;;) {
 		_cleanup_event_ yaml_event_t e = {0};
-		int x = next(r, &e);
 
+		x = next(r, &e);
 		if (x >= 0 && e.type == YAML_MAPPING_END_EVENT)
 			break;
 		if (x >= 0)
-			x = build_member(r, &e, object);
+			x = build_member(r, &e, object, &merged);
 		if (x < 0)
 			return x;
 	}
-	*ret = TAKE_PTR(object);
-	return 0;
+	if (merged)
+		x = merge(r, start, object, TAKE_PTR(merged));
+	if (x >= 0)
+		*ret = TAKE_PTR(object);
+	return x;
 }
 
 static int build_nested(struct reader *r, const yaml_event_t *e, json_t **ret)
@@ -231,6 +262,7 @@ static int build_nested(struct reader *r, const yaml_event_t *e, json_t **ret)
 	if (r->depth >= COR_YAML_DEPTH_MAX)
 		return refuse(r, e, "nested too deep");
 	r->depth++;
+	r->deepest = MAX(r->deepest, r->depth);
 	x = e->type == YAML_SEQUENCE_START_EVENT ? build_sequence(r, e, ret) : build_mapping(r, e, ret);
 	r->depth--;
 	return x;
@@ -242,13 +274,14 @@ static int build(struct reader *r, const yaml_event_t *e, json_t **ret)
 	_cleanup_json_ json_t *value = NULL;
 	const yaml_char_t *anchor = NULL;
 	size_t before = r->nodes;
-	int x;
+	int outer = r->deepest, x;
 
 	if (e->type == YAML_ALIAS_EVENT)
 		return build_alias(r, e, ret);
 	x = count(r, e, 1);
 	if (x < 0)
 		return x;
+	r->deepest = r->depth;
 	if (e->type == YAML_SCALAR_EVENT) {
 		anchor = e->data.scalar.anchor;
 		x = build_scalar(r, e, &value);
@@ -258,7 +291,11 @@ static int build(struct reader *r, const yaml_event_t *e, json_t **ret)
 		x = build_nested(r, e, &value);
 	}
 	if (x >= 0 && anchor)
-		x = set_anchor(r, e, (const char *)anchor, value, r->nodes - before);
+		x = set_anchor(r, e, (const char *)anchor,
+			       &(struct anchor){.value = value,
+						.nodes = r->nodes - before,
+						.height = r->deepest - r->depth});
+	r->deepest = MAX(r->deepest, outer);
 	if (x >= 0)
 		*ret = TAKE_PTR(value);
 	return x;

@@ -57,7 +57,7 @@ static bool parse_integer(const char *s, json_int_t *ret)
 	return true;
 }
 
-/* [-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)? or digits and a dot at the end. */
+/* [-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)? or digits and a dot at the end. */
 static bool parse_real(const char *s, double *ret)
 {
 	const char *p = s + (*s == '-' || *s == '+');
@@ -72,9 +72,7 @@ static bool parse_real(const char *s, double *ret)
 	if (whole + fraction == 0)
 		return false;
 	if (*p == 'e' || *p == 'E') {
-		if (p[1] != '-' && p[1] != '+')
-			return false;
-		p += 2;
+		p += 1 + (p[1] == '-' || p[1] == '+');
 		if (strspn(p, "0123456789") == 0)
 			return false;
 		p += strspn(p, "0123456789");

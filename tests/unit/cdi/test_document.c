@@ -126,7 +126,7 @@ static void shapes(void **state)
 		 "containerEdits: intelRdt: enableMonitoring: expected boolean"},
 		{"annotations: {a: []}", "annotations: \"a\": expected string"},
 		{"annotations: [a]", "annotations: expected object of strings"},
-		{"containerEdits: {<<: {env: []}}", "containerEdits: unknown field \"<<\""},
+		{"containerEdits: {'<<': {env: []}}", "containerEdits: unknown field \"<<\""},
 	};
 	_cleanup_buf_ struct cor_buf b = {0};
 

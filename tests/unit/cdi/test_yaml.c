@@ -57,7 +57,9 @@ static void scalars(void **state)
 		{"1.0", "1"},
 		{".5", "0.5"},
 		{"1e+3", "1000"},
-		{"1e3", "\"1e3\""},
+		{"1e3", "1000"},
+		{"1e", "\"1e\""},
+		{"1e+", "\"1e+\""},
 		{"1.2.3", "\"1.2.3\""},
 		{"2001-01-01", "\"2001-01-01\""},
 		{"'1'", "\"1\""},
@@ -124,6 +126,31 @@ static void depth(void **state)
 	}
 }
 
+/* An alias is as deep as what it stands for. */
+static void depth_by_aliases(void **state)
+{
+	_cleanup_buf_ struct cor_buf b = {0};
+
+	cor_buf_str(&b, "- &a0 x\n");
+	for (int i = 1; i <= 60; i++)
+		cor_buf_printf(&b, "- &a%d [*a%d]\n", i, i - 1);
+	assert_not_taken(cor_yaml_parse, b.data, "line 33: nested too deep");
+	/* The name that is used again stands for the flatter one. */
+	assert_taken(cor_yaml_parse, "- &a [[[x]]]\n- &a q\n- [*a]\n", "[[[[\"x\"]]],\"q\",[\"q\"]]");
+}
+
+static void merge_keys(void **state)
+{
+	assert_taken(cor_yaml_parse, "- &a {x: 1, y: 2}\n- {<<: *a, y: 3, z: 4}\n- {y: 3, <<: *a}\n",
+		     "[{\"x\":1,\"y\":2},{\"x\":1,\"y\":3,\"z\":4},{\"x\":1,\"y\":3}]");
+	assert_taken(cor_yaml_parse, "<<: [{a: 1}, {a: 2, b: 2}]\nc: 3\n", "{\"a\":1,\"b\":2,\"c\":3}");
+	assert_taken(cor_yaml_parse, "'<<': {a: 1}\n", "{\"<<\":{\"a\":1}}");
+	assert_not_taken(cor_yaml_parse, "<<: 1\n", "line 1: <<: expected a mapping, or a list of mappings");
+	assert_not_taken(cor_yaml_parse, "<<: [{}, 1]\n",
+			 "line 1: <<: expected a mapping, or a list of mappings");
+	assert_not_taken(cor_yaml_parse, "<<: {a: 1}\n<<: {b: 1}\n", "line 2: key \"<<\" given twice");
+}
+
 /* Doubles what the line before it stands for, thirty times. */
 static void bomb(void **state)
 {
@@ -150,8 +177,9 @@ static void bomb(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(json_is_yaml), cmocka_unit_test(block_style), cmocka_unit_test(scalars),
-		cmocka_unit_test(refused),      cmocka_unit_test(depth),       cmocka_unit_test(bomb),
+		cmocka_unit_test(json_is_yaml),     cmocka_unit_test(block_style), cmocka_unit_test(scalars),
+		cmocka_unit_test(refused),          cmocka_unit_test(depth),       cmocka_unit_test(bomb),
+		cmocka_unit_test(depth_by_aliases), cmocka_unit_test(merge_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
