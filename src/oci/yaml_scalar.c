@@ -103,7 +103,7 @@ json_t *cor_yaml_scalar(const char *s)
 		return json_integer(integer);
 	if (parse_real(s, &real))
 		/* A whole number is one, however it is written. */
-		return fabs(real) < 9e15 && floor(real) == real ? json_integer((json_int_t)real)
-								: json_real(real);
+		return fabs(real) < 9e15 && (double)(json_int_t)real == real ? json_integer((json_int_t)real)
+									     : json_real(real);
 	return json_string_nocheck(s);
 }

@@ -182,7 +182,6 @@ static void assert_reason(const struct dirs *d, const char *why)
 static void odd_files(void **state)
 {
 	struct dirs *d = *state;
-	_cleanup_close_ int high = cor_open_dir(d->high, NULL);
 	_cleanup_free_ char *path = cor_path_join(d->low, "f.json"), *target = cor_path_join(d->root, "t");
 	int fd;
 
