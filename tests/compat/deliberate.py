@@ -96,6 +96,28 @@ def reserved_labels(theirs, _ours, _case):
         del labels[key]
 
 
+SECCOMP_ADDED = """cachestat fchmodat2 futex_requeue futex_wait futex_wake getxattrat listmount listxattrat lsm_get_self_attr lsm_list_modules
+    lsm_set_self_attr map_shadow_stack mseal name_to_handle_at removexattrat setxattrat statmount uretprobe""".split()
+
+
+@difference("seccomp-newer", NEWER, "The default seccomp profile is that of containerd 2.3: system calls up to Linux 6.13, no `io_uring`, no AF_ALG and AF_VSOCK "
+            "sockets.", since="2.3")
+def seccomp_newer(theirs, ours, _case):
+    for spec in specs(theirs):
+        rules = spec["linux"]["seccomp"]["syscalls"]
+        first = set(rules[0]["names"]) - {"io_uring_enter", "io_uring_register", "io_uring_setup", "socket"} | set(SECCOMP_ADDED)
+        rules[0]["names"] = sorted(first, key=ours["spec"]["linux"]["seccomp"]["syscalls"][0]["names"].index)
+        rules[1:1] = [{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": value, "op": "SCMP_CMP_" + op}]}
+                      for value, op in ((38, "LT"), (39, "EQ"), (40, "GT"))]
+        for rule in rules:
+            if rule["names"] == ["ptrace"]:
+                rule["names"] = ["process_vm_readv", "process_vm_writev", "ptrace"]
+            elif rule["names"] == ["get_mempolicy", "mbind", "set_mempolicy"]:
+                rule["names"].append("set_mempolicy_home_node")
+            elif "fsmount" in rule["names"]:
+                rule["names"].remove("name_to_handle_at")
+
+
 @difference("device-error", NEWER, "What `--device` names and is no device is told with its path: `get device path: \"…\" containerPath: \"\" error: not a "
             "device node`.", since="2")
 def device_error(theirs, ours, _case):
@@ -138,6 +160,19 @@ def config_kept(theirs, ours, _case):
 def config_decode(theirs, ours, _case):
     for side in (theirs, ours):
         side["err"] = re.sub(r"(decoding spec config file failed, current supported OCI runtime-spec :).*", r"\1", side["err"])
+
+
+@difference("seccomp-decode", FAULTS, "A file for `--seccomp-profile` that is none is told with the member that is wrong.")
+def seccomp_decode(theirs, ours, _case):
+    for side in (theirs, ours):
+        replace(side, r'(decoding seccomp profile failed "[^"]*": ).*', r"\1")
+
+
+@difference("rdt", FAULTS, "`--rdt-class` is refused where the kernel's resctrl is not mounted; ctr takes it, and runc ignores it there.")
+def rdt(theirs, ours, _case):
+    if "RDT not supported: resctrl not found" in ours["err"] and theirs["code"] == 0:
+        theirs.clear()
+        theirs.update(ours)
 
 
 @difference("empty-mount", FAULTS, "An empty `--mount` is `invalid mount specification: it is empty`; ctr says `EOF`.")

@@ -47,6 +47,21 @@ staff:x:50:bob, alice
 bobs:x:101:bob,root
 4321:x:55:
 """
+# Of the runtime spec, and of Docker's own.
+SECCOMP = """{"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 5, "archMap": [{"architecture": "SCMP_ARCH_X86_64"}],
+ "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "flags": [], "syscalls": [
+  {"names": ["mkdir", "keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 0, "comment": "", "includes": {"caps": ["CAP_BPF"]}, "args": []},
+  {"names": ["personality"], "action": "SCMP_ACT_KILL", "args": [{"index": 0, "value": 8, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}]}]}
+"""
+BLOCKIO = """Classes:
+  slow:
+  - Weight: 80
+  - Devices: ["{0}/devices/[b-c]"]
+    throttlereadbps: 1.5Ki
+    ThrottleWriteIOPS: 5k
+    Weight: "20"
+  nothing:
+"""
 USERS = ["0", "1000", "1001", "4242", "1234", "alice", "bob", "root", "alice:users", "alice:50", "1000:staff", "5:6", "1000:", ":5",
          "alice:", "0:0", "+7", "2147483647", "2147483648", "99999999999999999999", "-1", "-1000", "4321:4321", "nobodyhere",
          "alice:nogroup", "a:b:c", "1000:2147483648", "007", "0x10"]
@@ -282,6 +297,9 @@ class World:
             "env-empty": "",
             "plain": "plain\n",
             "bad.json": "{",
+            "seccomp.json": SECCOMP,
+            "seccomp-member.json": '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": 3}',
+            "blockio.yaml": BLOCKIO.format(self.files),
             "args.json": '{"ociVersion": "1.0.2", "process": {"args": "x"}}',
         }
         for name, content in files.items():
