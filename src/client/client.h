@@ -99,6 +99,8 @@ struct cor_task_options {
  * *ret_status: exit status 0..255. -ECANCELED: a signal came before the start; the status is 128 + its number. */
 int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
 		 uint32_t *ret_status, struct cor_error *err);
+/* UNIMPLEMENTED or INVALID_ARGUMENT for flags of a task that cannot be fulfilled. cor_run_task finds the same, but later. */
+int cor_task_options_check(const struct cor_task_options *o, struct cor_error *err);
 /* From a checkpoint image instead of by a spec of flags. Of the create options count id, namespace, labels, snapshot labels
  * and, when create.image is given, snapshotter and runtime (`run --checkpoint`); otherwise image, snapshotter and runtime
  * are those that the checkpoint names (`containers restore`). */

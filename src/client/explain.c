@@ -3,7 +3,7 @@
  * `run --explain`: the way of create.c, without making anything. The image's users are looked up in its committed snapshot,
  * which needs no snapshot of its own.
  */
-#include "client/task_io.h"
+#include "client/network.h"
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -84,7 +84,8 @@ static int explain_spec(struct explainer *e, struct cor_error *err)
 	if (r < 0)
 		return r;
 	o.explain = e->x;
-	return cor_spec_build(&o, e->have_image ? &e->image.config : NULL, rootfs, &spec, err);
+	r = cor_spec_build(&o, e->have_image ? &e->image.config : NULL, rootfs, &spec, err);
+	return r < 0 ? r : cor_network_check_spec(e->o, spec, err);
 }
 
 static int explain_image(struct explainer *e, struct cor_error *err)
@@ -117,6 +118,12 @@ static int explain_snapshot(struct explainer *e, struct cor_error *err)
 		r = cor_explain_set(e->x, "container.snapshot_key", "argument", e->o->spec.id, err);
 	if (r >= 0)
 		r = part(e, "container.snapshot.parent", NULL, "image", e->image.chain_id, err);
+	if (r >= 0 && cor_strv_len(e->o->spec.uid_maps) > 0)
+		r = cor_explain_set(e->x, "container.snapshot.owners", "--uidmap, --gidmap",
+				    "changed in a copy of the image's", err);
+	if (r >= 0 && e->o->remap_labels)
+		r = cor_explain_set(e->x, "container.snapshot.owners", "--remap-labels",
+				    "mapped by the mounts where they can", err);
 	for (size_t i = 0; r >= 0 && i < labels.n; i++) {
 		_cleanup_free_ char *path = cor_asprintf("container.snapshot.labels[%s]", labels.keys[i]);
 		r = path ? cor_explain_set(e->x, path, "--snapshotter-label", labels.values[i], err)
@@ -142,6 +149,20 @@ static int explain_runtime(struct explainer *e, struct cor_error *err)
 			    o->runtime_config_path, err);
 }
 
+static int explain_network(struct explainer *e, struct cor_error *err)
+{
+	_cleanup_map_ struct cor_map extensions = {0};
+	int r = cor_network_extensions(e->o, &extensions, err);
+	for (size_t i = 0; r >= 0 && i < extensions.n; i++) {
+		bool ports = streq(extensions.keys[i], COR_NETWORK_EXTENSION);
+		_cleanup_free_ char *path = cor_asprintf("container.extensions[%s]", extensions.keys[i]);
+		r = path ? cor_explain_set(e->x, path, ports ? "--publish" : "--cni", extensions.values[i],
+					   err)
+			 : cor_error_oom(err);
+	}
+	return r < 0 ? r : part(e, "container.sandbox_id", NULL, "--sandbox", e->o->sandbox, err);
+}
+
 static int explain_record(struct explainer *e, struct cor_error *err)
 {
 	int r = cor_explain_set(e->x, "container.id", "argument", e->o->spec.id, err);
@@ -151,6 +172,8 @@ static int explain_record(struct explainer *e, struct cor_error *err)
 		r = cor_explain_labels(e->have_image ? &e->image : NULL, e->o->spec.labels, e->x, err);
 	if (r >= 0 && e->have_image)
 		r = explain_snapshot(e, err);
+	if (r >= 0)
+		r = explain_network(e, err);
 	return r < 0 ? r : explain_runtime(e, err);
 }
 
@@ -160,6 +183,8 @@ int cor_explain_container(struct cor_services *s, const struct cor_create_option
 	struct explainer e = {.s = s, .o = o, .x = x};
 	e.snapshotter = cor_empty(o->snapshotter) ? s->default_snapshotter : o->snapshotter;
 	int r = cor_create_check(o, err);
+	if (r >= 0)
+		r = cor_network_check(o, err);
 	if (r >= 0 && o->image)
 		r = resolve(&e, err);
 	if (r >= 0)

@@ -22,17 +22,27 @@ static int check_log_uri(const char *uri, struct cor_error *err)
 	return 0;
 }
 
+int cor_task_options_check(const struct cor_task_options *o, struct cor_error *err)
+{
+	if (!cor_empty(o->fifo_dir))
+		return cor_error_set(
+			err, COR_UNIMPLEMENTED,
+			"--fifo-dir %s: there are no FIFOs to put there: stdio is the caller's own "
+			"in the foreground, and a log in the background (see --log-uri): not "
+			"implemented",
+			o->fifo_dir);
+	if (o->tty && o->null_io)
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "tty and null-io cannot be used together");
+	return o->log_uri ? check_log_uri(o->log_uri, err) : 0;
+}
+
 int cor_stdio_from_options(const struct cor_task_options *o, const struct cor_terminal *t,
 			   struct cor_stdio *ret, struct cor_error *err)
 {
 	struct cor_stdio io = {.terminal = o->tty, .fds = {-1, -1, -1}};
-	if (o->tty && o->null_io)
-		return cor_error_set(err, COR_INVALID_ARGUMENT, "tty and null-io cannot be used together");
-	if (o->log_uri) {
-		int r = check_log_uri(o->log_uri, err);
-		if (r < 0)
-			return r;
-	}
+	int r = cor_task_options_check(o, err);
+	if (r < 0)
+		return r;
 	if (o->null_io) {
 		io.kind = COR_STDIO_NONE;
 	} else if (o->log_uri && !o->tty) { /* with a terminal upstream ignores it, too */

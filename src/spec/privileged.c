@@ -78,8 +78,10 @@ int cor_spec_apply_privileged(struct cor_spec_build *b, struct cor_error *err)
 		r = cor_spec_set_caps(b->spec, caps, err);
 	if (r >= 0)
 		r = lift_confinement(b->spec, err);
-	if (r < 0 || b->options->privileged_without_host_devices)
+	if (r < 0)
 		return r;
+	if (b->options->privileged_without_host_devices)
+		return cor_spec_explained(b, "--privileged, --privileged-without-host-devices", err);
 	r = allow_all_devices(b->spec, err);
 	return r < 0 ? r : cor_spec_add_host_devices(b->spec, err);
 }

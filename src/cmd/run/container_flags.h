@@ -24,11 +24,11 @@ struct cor_container_flags {
 	bool cni;
 	char **publish;
 	const char *sandbox;
-	bool explain;
+	bool explain, sync_fs;
 	bool rm, detach, null_io, no_pivot, privileged_without_host_devices;
 	const char *cpuset_cpus, *cpuset_mems;
 	uint64_t cpu_burst;
-	const char *pid_file, *log_uri, *cgroup, *platform, *dump_config, *rlimit_nofile;
+	const char *pid_file, *log_uri, *fifo_dir, *cgroup, *platform, *dump_config, *rlimit_nofile;
 	const char *checkpoint;
 	double cpus;
 	bool cpus_set;

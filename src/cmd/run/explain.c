@@ -16,12 +16,11 @@
 #define VALUE_WIDTH 44
 
 static const struct {
-	const char *path, *flag;
+	const char *path, *flag, *def; /* def: what it is without the flag; NULL: nothing */
 } task_flags[] = {
-	{"task.detach", "detach"},
-	{"task.no_pivot", "no-pivot"},
-	{"task.pid_file", "pid-file"},
-	{"task.remove", "rm"},
+	{"task.detach", "detach", "false"},  {"task.no_pivot", "no-pivot", "false"},
+	{"task.pid_file", "pid-file", NULL}, {"task.remove", "rm", "false"},
+	{"unpack.sync", "sync-fs", "true"},
 };
 
 /* Text of a flag's value; NULL and 0 where it has none. */
@@ -54,20 +53,19 @@ static int value_text(const struct cor_option *o, const void *flags, char **ret,
 	return *ret ? 0 : cor_error_oom(err);
 }
 
-static int explain_flag(const struct cor_command *cmd, const void *flags, const char *path, const char *flag,
-			struct cor_explain *x, struct cor_error *err)
+static int explain_flag(const struct cor_command *cmd, const void *flags, size_t i, struct cor_explain *x,
+			struct cor_error *err)
 {
+	const char *path = task_flags[i].path, *flag = task_flags[i].flag, *def = task_flags[i].def;
 	const struct cor_option *o = cor_options_find(cmd, flag, strlen(flag));
 	_cleanup_free_ char *text = NULL, *source = cor_asprintf("--%s", flag);
-	if (!o)
-		return 0;
-	if (!source)
-		return cor_error_oom(err);
+	if (!o || !source)
+		return source ? 0 : cor_error_oom(err);
 	int r = value_text(o, flags, &text, err);
-	if (r < 0 || !text)
-		return r;
-	bool is_default = cor_option_is_bool(o) && streq(text, "false");
-	return cor_explain_set(x, path, is_default ? "default" : source, text, err);
+	if (r >= 0 && def)
+		r = cor_explain_set(x, path, "default", def, err);
+	bool given = text && !(cor_option_is_bool(o) && streq(text, "false"));
+	return r >= 0 && given ? cor_explain_set(x, path, source, text, err) : r;
 }
 
 /* Which of the flags wins is task_io.c's rule. */
@@ -88,7 +86,7 @@ static int explain_task(struct cor_context *ctx, const struct cor_run_options *o
 {
 	int r = explain_stdio(&o->task, x, err);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(task_flags); i++)
-		r = explain_flag(ctx->command, flags, task_flags[i].path, task_flags[i].flag, x, err);
+		r = explain_flag(ctx->command, flags, i, x, err);
 	/* The flag's text is the variable's own where that has set it. */
 	const char *env = getenv("CONTAINERD_SNAPSHOTTER");
 	if (r >= 0 && o->create.image && !cor_empty(env) && o->create.snapshotter == env)

@@ -22,6 +22,8 @@ static const struct cor_option run_only[] = {
 	COR_OPT(F, COR_OPT_BOOL, null_io, "null-io", NULL, "send all IO to /dev/null"),
 	COR_OPT(F, COR_OPT_STRING, log_uri, "log-uri", NULL,
 		"log uri (file:///path or binary:///path?key=value)", .metavar = "URI"),
+	COR_OPT(F, COR_OPT_STRING, fifo_dir, "fifo-dir", NULL,
+		"directory used for storing IO FIFOs (not supported: there are none)", .metavar = "DIR"),
 	COR_OPT(F, COR_OPT_BOOL, detach, "detach", "d",
 		"detach from the task after it has started execution, cannot be used with --rm"),
 	COR_OPT(F, COR_OPT_STRING, cgroup, "cgroup", NULL,
@@ -30,6 +32,10 @@ static const struct cor_option run_only[] = {
 		.metavar = "PLATFORM"),
 	COR_OPT(F, COR_OPT_STRING, dump_config, "dump-config", NULL,
 		"write the OCI spec to a file, then run; '-' prints it and does not run", .metavar = "FILE"),
+	COR_OPT(F, COR_OPT_BOOL, sync_fs, "sync-fs", NULL,
+		"synchronize the file system when the image is unpacked; always done, so that a power loss "
+		"cannot "
+		"damage it"),
 	COR_OPT(F, COR_OPT_BOOL, explain, "explain", NULL,
 		"print what would be made, and which flag, image field or default sets each part; nothing is "
 		"made, nothing runs"),
@@ -78,6 +84,7 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 				.no_pivot = f->no_pivot,
 				.tty = f->tty,
 				.log_uri = f->log_uri,
+				.fifo_dir = f->fifo_dir,
 				.pid_file = f->pid_file,
 			},
 	};
@@ -91,6 +98,9 @@ static int run_run(struct cor_context *ctx, const void *options, int argc, char 
 	if (f->rm && f->detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
+	r = cor_task_options_check(&o.task, err);
+	if (r < 0)
+		return r;
 	if (f->cpu_shares < 0)
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "cpu-shares must not be negative: %lld",
 				     (long long)f->cpu_shares);

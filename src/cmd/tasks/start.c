@@ -8,12 +8,14 @@
 
 struct start_flags {
 	bool null_io, detach, no_pivot;
-	const char *log_uri, *pid_file;
+	const char *log_uri, *pid_file, *fifo_dir;
 };
 static const struct cor_option start_options[] = {
 	COR_OPT(struct start_flags, COR_OPT_BOOL, null_io, "null-io", NULL, "send all IO to /dev/null"),
 	COR_OPT(struct start_flags, COR_OPT_STRING, log_uri, "log-uri", NULL,
 		"log uri (file:///path or binary:///path?key=value)", .metavar = "URI"),
+	COR_OPT(struct start_flags, COR_OPT_STRING, fifo_dir, "fifo-dir", NULL,
+		"directory used for storing IO FIFOs (not supported: there are none)", .metavar = "DIR"),
 	COR_OPT(struct start_flags, COR_OPT_STRING, pid_file, "pid-file", NULL,
 		"file path to write the task's pid", .metavar = "FILE"),
 	COR_OPT(struct start_flags, COR_OPT_BOOL, detach, "detach", "d",
@@ -43,6 +45,7 @@ static int run_start(struct cor_context *ctx, const void *options, int argc, cha
 		.null_io = f->null_io,
 		.no_pivot = f->no_pivot,
 		.log_uri = f->log_uri,
+		.fifo_dir = f->fifo_dir,
 		.pid_file = f->pid_file,
 	};
 	uint32_t status = 0;
@@ -73,7 +76,7 @@ const struct cor_command cor_cmd_tasks_start = {
 };
 
 struct exec_flags {
-	const char *cwd, *exec_id, *log_uri, *user;
+	const char *cwd, *exec_id, *log_uri, *fifo_dir, *user;
 	bool tty, detach;
 };
 static const struct cor_option exec_options[] = {
@@ -87,6 +90,8 @@ static const struct cor_option exec_options[] = {
 	COR_OPT(struct exec_flags, COR_OPT_STRING, log_uri, "log-uri", NULL,
 		"log uri for custom shim logging (file:///path or binary:///path?key=value)",
 		.metavar = "URI"),
+	COR_OPT(struct exec_flags, COR_OPT_STRING, fifo_dir, "fifo-dir", NULL,
+		"directory used for storing IO FIFOs (not supported: there are none)", .metavar = "DIR"),
 	COR_OPT(struct exec_flags, COR_OPT_STRING, user, "user", NULL,
 		"user id or name, group optional (format: <name|uid>[:<group|gid>])", .metavar = "USER"),
 	COR_OPT_END,
@@ -106,7 +111,7 @@ static int run_exec(struct cor_context *ctx, const void *options, int argc, char
 		.id = args[0],
 		.exec_id = f->exec_id,
 		.spec = {.args = args + 1, .cwd = f->cwd, .user = f->user, .tty = f->tty},
-		.task = {.detach = f->detach, .tty = f->tty, .log_uri = f->log_uri},
+		.task = {.detach = f->detach, .tty = f->tty, .log_uri = f->log_uri, .fifo_dir = f->fifo_dir},
 	};
 	int r = cor_context_services(ctx, &s, err);
 	if (r >= 0)
