@@ -144,6 +144,10 @@ int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_task_create 
  * not come to that. */
 int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret);
 
+/* ---- task_features.c ---- */
+/* FAILED_PRECONDITION where the spec has a member that this runtime would pass over in silence. */
+int cor_task_features_check(const char *binary, const char *spec_text, struct cor_error *err);
+
 /* ---- shim_bundle.c ---- */
 
 /* Makes, fills, locks and names the bundle; *ret_listen is the socket for the shim. -EEXIST: `task X: already exists`.

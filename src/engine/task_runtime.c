@@ -122,6 +122,8 @@ int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_task_create 
 	if (r == 0)
 		r = fill(e, (const Containerd__Runc__V1__Options *)(const void *)options, req, &out, err);
 	cor_message_free(options);
+	if (r >= 0)
+		r = cor_task_features_check(out.binary, c->spec, err);
 	if (r < 0) {
 		cor_task_runtime_done(&out);
 		return r;

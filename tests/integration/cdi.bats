@@ -212,6 +212,29 @@ good() { # a file with one device that sets GOOD=yes
 	assert_baseline
 }
 
+@test "what a runtime would pass over in silence is refused; a runtime that knows it gets it" {
+	printf '%s\n' '{"cdiVersion": "1.1.0", "kind": "v.com/c", "devices": [' \
+		'{"name": "net", "containerEdits": {"netDevices": [{"hostInterfaceName": "cdi-no-such", "name": "eth7"}]}},' \
+		'{"name": "rdt", "containerEdits": {"intelRdt": {"enableMonitoring": true}}}]}' >"$etc/v.json"
+	take_baseline
+	for runtime in runc crun; do
+		$runtime features 2>/dev/null | jq -e '.linux.netDevices.enabled' >/dev/null && continue
+		run --separate-stderr in_ns coracle run --rm --runc-binary $runtime --device v.com/c=net busybox "$id" true
+		assert_error 1 "^coracle: OCI runtime /.*/$runtime does not know linux.netDevices of the spec \(its command features does not list it\)\$"
+		run --separate-stderr in_ns coracle run --rm --runc-binary $runtime --device v.com/c=rdt busybox "$id" true
+		assert_error 1 "^coracle: OCI runtime /.*/$runtime does not know linux.intelRdt.enableMonitoring of the spec"
+	done
+	# One that says it can; it shows what it was given.
+	printf '%s\n' '#!/bin/sh' "[ \"\$1\" != features ] || { echo '{\"linux\": {\"netDevices\": {\"enabled\": true}}}'; exit; }" \
+		"case \"\$*\" in *--bundle*) cp config.json $RIG/out/config || cp \"\$(echo \"\$*\" | sed 's/.*--bundle //; s/ .*//')/config.json\" $RIG/out/config;; esac" \
+		'exec runc "$@"' >"$RIG/out/newer"
+	chmod +x "$RIG/out/newer"
+	run in_ns coracle run --rm --runc-binary "$RIG/out/newer" --device v.com/c=net busybox "$id" true
+	echo "$output"
+	[ "$(jq -c '[.ociVersion, .linux.netDevices]' "$RIG/out/config")" = '["1.3.0",{"cdi-no-such":{"name":"eth7"}}]' ]
+	assert_baseline
+}
+
 # Every kind of file that should not be there, under names that sort before and after the good one's.
 hostile_files() {
 	printf '{' >"$1/a-cut.json"
