@@ -5,6 +5,8 @@ Each entry brings what ctr gave and what coracle gave together, in place: apply(
 applied to every case, another to the cases that name it in their last column; there it must change something. One that changes
 nothing anywhere is an error too, so that this list stays true. `since` is the first version of ctr that does as we do, `only` the first that does not.
 """
+import hashlib
+import json
 import re
 
 NEWER = "Newer than containerd 1.6"
@@ -118,6 +120,17 @@ def seccomp_newer(theirs, ours, _case):
                 rule["names"].remove("name_to_handle_at")
 
 
+@difference("userns-name", NEWER, "The remapped copy of `--uidmap` and `--gidmap` is named by a digest of the image and the whole maps; 1.6 names it by the first "
+            "IDs alone, and shares it between maps of different sizes.", since="2")
+def userns_name(theirs, _ours, case):
+    maps = {}
+    for which, container, host, size in re.findall(r"--([ug]id)map (\d+):(\d+):(\d+)", case[0]):
+        maps[which] = [{"containerID": int(container), "hostID": int(host), "size": int(size)}]
+    parent = re.fullmatch(r"(.*)-\d+-\d+", theirs["snapshot"]["Parent"]).group(1)
+    name = json.dumps({"Parent": parent, "IDMap": {"UidMap": maps["uid"], "GidMap": maps["gid"]}}, separators=(",", ":"))
+    theirs["snapshot"]["Parent"] = "sha256:" + hashlib.sha256(name.encode()).hexdigest()
+
+
 @difference("device-error", NEWER, "What `--device` names and is no device is told with its path: `get device path: \"…\" containerPath: \"\" error: not a "
             "device node`.", since="2")
 def device_error(theirs, ours, _case):
@@ -160,6 +173,14 @@ def config_kept(theirs, ours, _case):
 def config_decode(theirs, ours, _case):
     for side in (theirs, ours):
         side["err"] = re.sub(r"(decoding spec config file failed, current supported OCI runtime-spec :).*", r"\1", side["err"])
+
+
+@difference("userns-half", FAULTS, "`--uidmap` without `--gidmap`, either with `--rootfs`, and `--remap-labels` without both are errors; ctr goes on without the user "
+            "namespace that was asked for.")
+def userns_half(theirs, ours, _case):
+    if "map" in ours["err"] and ours["code"] == 1:
+        theirs.clear()
+        theirs.update(ours)
 
 
 @difference("seccomp-decode", FAULTS, "A file for `--seccomp-profile` that is none is told with the member that is wrong.")
