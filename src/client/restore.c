@@ -7,9 +7,11 @@
  * group is the new container's own: the old one may be in use.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/log.h"
 #include "client/checkpoint.h"
+#include "client/remap.h"
 #include "client/runtime.h"
 #include "client/task_io.h"
 #include "oci/identifier.h"
@@ -234,8 +236,46 @@ static int restore_runtime_options(struct restorer *x, struct cor_error *err)
 	return r < 0 ? cor_error_wrap(err, r, "runtime options of checkpoint %s", x->o->ref) : 0;
 }
 
+/* The spec's maps as the flags have them. */
+static int read_maps(const struct restorer *x, const char *key, char ***ret, struct cor_error *err)
+{
+	const json_t *list = json_object_get(json_object_get(x->spec, "linux"), key), *map;
+	size_t i;
+	json_array_foreach(list, i, map)
+	{
+		int64_t inside, outside, size;
+		int r = cor_json_get_i64(map, "containerID", &inside, err);
+		if (r >= 0)
+			r = cor_json_get_i64(map, "hostID", &outside, err);
+		if (r >= 0)
+			r = cor_json_get_i64(map, "size", &size, err);
+		if (r < 0)
+			return r;
+		if (cor_strv_push_take(
+			    ret, cor_asprintf("%" PRId64 ":%" PRId64 ":%" PRId64, inside, outside, size)) < 0)
+			return cor_error_oom(err);
+	}
+	return 0;
+}
+
+/* With a user namespace the container stands on a copy of its image with other owners, as it did. */
+static int find_parent(struct restorer *x, struct cor_remap *ret, struct cor_error *err)
+{
+	struct cor_create_options o = *x->create;
+	_cleanup_strv_ char **uids = NULL, **gids = NULL;
+	int r = read_maps(x, "uidMappings", &uids, err);
+	if (r >= 0)
+		r = read_maps(x, "gidMappings", &gids, err);
+	if (r < 0 || (!uids && !gids))
+		return r;
+	o.spec.uid_maps = uids;
+	o.spec.gid_maps = gids;
+	return cor_remap_image(x->s, &x->image, x->snapshotter, &o, ret, err);
+}
+
 static int make_snapshot(struct restorer *x, struct cor_error *err)
 {
+	struct cor_remap remap = {0};
 	_cleanup_map_ struct cor_map labels = {0};
 	_cleanup_mounts_ struct cor_mounts mounts = {0};
 	const struct cor_descriptor *rw = child(x, COR_MT_OCI_LAYER_GZIP);
@@ -243,8 +283,12 @@ static int make_snapshot(struct restorer *x, struct cor_error *err)
 		return cor_error_set(err, COR_NOT_FOUND, "checkpoint %s: media type not found", x->o->ref);
 	int r = cor_labels_from_strv(x->create->snapshotter_labels, &labels, err);
 	if (r >= 0)
-		r = x->s->snapshots->prepare(x->s, x->snapshotter, x->create->spec.id, x->image.chain_id,
-					     &labels, &mounts, err);
+		r = find_parent(x, &remap, err);
+	if (r >= 0)
+		r = x->s->snapshots->prepare(x->s, x->snapshotter, x->create->spec.id,
+					     remap.parent ? remap.parent : x->image.chain_id, &labels,
+					     &mounts, err);
+	cor_remap_done(&remap);
 	if (r < 0)
 		return r;
 	x->have_snapshot = true;

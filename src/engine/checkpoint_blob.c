@@ -131,7 +131,7 @@ static int write_file(struct cor_tar_reader *t, int dir, const char *name, const
 	ssize_t n;
 	int r = 0;
 	_cleanup_close_ int fd =
-		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return errno == EEXIST ? bad_entry(e, "is there twice", err)
 				       : cor_error_errno(err, errno, "write %.200s", name);

@@ -35,7 +35,9 @@ int cor_checkpoint_dir_make(struct cor_engine *e, struct cor_checkpoint_dir *ret
 	_cleanup_free_ char *path = cor_asprintf("%s/" COR_CHECKPOINTS_DIR "/%s", e->root, name);
 	if (!path)
 		return cor_error_oom(err);
-	_cleanup_close_ int fd = cor_open_or_mkdir_at(all, name, 0700, err);
+	/* criu reads as a user namespace's root, who is nobody here, through a descriptor of this directory. Nobody else comes by:
+	 * the one above is 0700. */
+	_cleanup_close_ int fd = cor_open_or_mkdir_at(all, name, 0755, err);
 	if (fd < 0)
 		return fd;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)

@@ -232,6 +232,8 @@ static int launch(struct creation *c, pid_t *ret_pid, int *ret_console, struct c
 	bool made = r == 0;
 	if (made)
 		r = cor_task_burst_apply(c->burst, *ret_pid, err);
+	if (made && r == 0 && c->req->checkpoint)
+		r = cor_task_loopback_up(c->req->container->spec, *ret_pid, err);
 	if (r < 0)
 		roll_back(c,
 			  !made && c->conn && !cor_ttrpc_client_broken(c->conn->client) && r != -ETIMEDOUT);

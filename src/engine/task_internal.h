@@ -194,6 +194,8 @@ char *cor_task_cgroup_path(int bundle_fd);
  * (task_burst.c). */
 int64_t cor_task_burst(const char *spec);
 int cor_task_burst_apply(int64_t burst, pid_t pid, struct cor_error *err);
+/* For init of a restored container: its loopback is up again, where the network is its own (task_loopback.c). */
+int cor_task_loopback_up(const char *spec, pid_t pid, struct cor_error *err);
 
 /* ---- the operations ---- */
 int cor_task_create_op(struct cor_services *s, const struct cor_task_create *req, pid_t *ret_pid,

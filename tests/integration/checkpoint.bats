@@ -14,7 +14,7 @@ setup_file() {
 	export CRIU PATH
 	# What takes snapshots apart and the like has made its directories before a baseline is taken.
 	coracle images import --rootfs "$RIG/rootfs" other >/dev/null
-	mkdir -m 0700 "$CORACLE_ROOT/checkpoints"
+	mkdir -m 0700 "$CORACLE_ROOT/checkpoints" "$CORACLE_ROOT/mnt"
 }
 teardown_file() { rig_down; }
 teardown() {
@@ -164,6 +164,30 @@ assert_goes_on() { # ID LINE
 	[ "$status" -ne 0 ]
 }
 
+@test "with a user namespace" {
+	local id=orig
+	coracle run -d --uidmap 0:200000:65536 --gidmap 0:200000:65536 busybox $id \
+		sh -c 'echo mine >/made; chown 1000:1000 /made; exec probe count 4 5'
+	wait_for 20 counted $id 3
+	checkpoint --exit $id
+	coracle run -d --checkpoint "$image" busybox copy
+	assert_goes_on copy "$(last $id)"
+	run coracle tasks exec --exec-id e1 copy sh -c 'stat -c "%u %g" /made /bin/busybox; cat /made'
+	assert_equal "$output" "$(printf '1000 1000\n0 0\nmine')"
+	assert_equal "$(stat -c %u "/proc/$(task_pid copy)")" 200000
+}
+
+@test "the loopback is up again, and sockets on it go on" {
+	# A server that was listening before the checkpoint answers after it.
+	coracle run -d busybox orig sh -c 'echo hello >/tmp/f; httpd -p 127.0.0.1:80 -h /tmp; exec probe count 1 1'
+	wait_for 20 counted orig 2
+	wait_for 20 coracle tasks exec --exec-id e$RANDOM orig sh -c 'wget -q -O - http://127.0.0.1/f | grep hello'
+	checkpoint --exit orig
+	coracle run -d --checkpoint "$image" busybox copy
+	wait_for 20 coracle tasks exec --exec-id e$RANDOM copy sh -c 'wget -q -O - http://127.0.0.1/f | grep hello'
+	assert_equal "$(ip -o link show lo | grep -c UP)" 1 # ours is ours
+}
+
 @test "through an archive into another store" {
 	local first
 	counting orig
@@ -268,17 +292,15 @@ assert_goes_on() { # ID LINE
 @test "a failed dump says why, and leaves the container running" {
 	# A file of the host's as standard output is nothing that criu could find in the container.
 	(exec coracle run --rm busybox bad probe count 1 1) >"$RIG/out" 2>&1 </dev/null &
-	local pid=$!
+	local child=$!
 	wait_for 20 grep -q ' ' "$RIG/out"
 	take_baseline
-	# Not by bats' run, which would take our child away.
-	status=0
-	stderr=$(coracle tasks checkpoint bad 2>&1 >/dev/null) || status=$?
+	run --separate-stderr coracle tasks checkpoint bad
 	assert_error 1 "OCI runtime checkpoint failed: .*Can't lookup mount=.*/out"
 	has_status bad RUNNING
 	assert_baseline
 	coracle tasks kill -s TERM bad
-	finish $pid
+	finish $child
 	[ "$status" -eq 42 ]
 }
 
@@ -384,7 +406,7 @@ hostile() {
 }
 
 @test "an interrupted checkpoint leaves the container running, a killed one nothing that stays" {
-	local pid
+	local child
 	# criu, but it takes its time.
 	mkdir -p "$RIG/slow"
 	printf '#!/bin/sh\necho x >>"%s"\nwhile [ ! -e "%s" ]; do sleep 0.1; done\nexec "%s/criu" "$@"\n' \
@@ -396,24 +418,25 @@ hostile() {
 	rm -rf "$RIG/slow/go" "$RIG/slow/at" "$RIG/first"
 	take_baseline
 	(exec coracle tasks checkpoint orig) >"$RIG/said" 2>&1 &
-	pid=$!
+	child=$!
 	wait_for 10 test -s "$RIG/slow/at"
-	kill -TERM $pid
+	kill -TERM $child
 	touch "$RIG/slow/go"
-	finish $pid
+	finish $child
 	[ "$status" -eq 143 ] || [ "$status" -eq 1 ]
 	has_status orig RUNNING
 	assert_baseline
 	rm "$RIG/slow/go" "$RIG/slow/at"
 	(exec coracle tasks checkpoint orig) >"$RIG/said" 2>&1 &
-	pid=$!
+	child=$!
 	wait_for 10 test -s "$RIG/slow/at"
-	kill -KILL $pid
-	finish $pid
+	kill -KILL $child
+	finish $child
 	[ -n "$(ls "$CORACLE_ROOT/checkpoints")" ]
 	touch "$RIG/slow/go"
-	# Its own end of it: the runtime, whose images nobody wants any more.
-	wait_for 20 coracle tasks resume orig
+	# The runtime goes on to its end; what it wrote, nobody wants.
+	wait_for 20 test ! -e "$CORACLE_STATE/$NS/orig/criu"
+	coracle tasks resume orig
 	coracle gc
 	assert_equal "$(ls "$CORACLE_ROOT/checkpoints")" ""
 	has_status orig RUNNING
