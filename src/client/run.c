@@ -6,6 +6,7 @@
  * (rm) record and snapshot removed. Whatever fails on the way undoes everything before it, so a failed run leaves nothing behind.
  */
 #include "client/network.h"
+#include "client/runtime.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -245,6 +246,9 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 		if (there < 0)
 			return there;
 	}
+	int usable = o->restore ? 0 : cor_runtime_check(s, &create, err);
+	if (usable < 0)
+		return usable;
 	if (s->start_soon)
 		s->start_soon(s);
 	create.signals = &signals;

@@ -73,3 +73,16 @@ int cor_runtime_options(const struct cor_create_options *o, struct cor_any *ret,
 			COR_RUNTIME_DEFAULT);
 	return cor_empty(o->runtime_config_path) ? 0 : config_path(o, ret, err);
 }
+
+int cor_runtime_check(struct cor_services *s, const struct cor_create_options *o, struct cor_error *err)
+{
+	struct cor_container c = {0};
+	if (!s->check_runtime)
+		return 0;
+	int r = cor_runtime_options(o, &c.runtime_options, err);
+	c.runtime = (char *)(uintptr_t)(o->runtime ? o->runtime : COR_RUNTIME_DEFAULT);
+	if (r >= 0)
+		r = s->check_runtime(s, &c, err);
+	cor_any_done(&c.runtime_options);
+	return r;
+}

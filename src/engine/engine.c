@@ -211,6 +211,7 @@ int cor_engine_open(const struct cor_engine_options *opts, struct cor_services *
 		.log_path = cor_engine_log_path,
 		.start_soon = engine_start_soon,
 		.check_sandbox = cor_engine_check_sandbox,
+		.check_runtime = cor_engine_check_runtime,
 		.sync = engine_sync,
 		.close = engine_close,
 	};

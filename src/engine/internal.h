@@ -119,6 +119,7 @@ extern const struct cor_netns_ops cor_engine_netns_ops;
 /* ---- engine/task*.c, engine/shim*.c ---- */
 extern const struct cor_task_ops cor_engine_task_ops;
 int cor_engine_log_path(struct cor_services *s, const char *id, char **ret, struct cor_error *err);
+int cor_engine_check_runtime(struct cor_services *s, const struct cor_container *c, struct cor_error *err);
 /* The embedded engine runs no sandboxes: none can be found. */
 int cor_engine_check_sandbox(struct cor_services *s, const char *id, struct cor_error *err);
 /* 0 when the container has no task; FAILED_PRECONDITION (with ctr's text) when it has one. */

@@ -15,7 +15,7 @@
 #define SHIM_NAME "coracle-shim"
 
 /* Beside the running program, then where it is installed, then PATH. */
-static int find_shim(struct cor_engine *e, struct cor_error *err)
+int cor_shim_program(struct cor_engine *e, struct cor_error *err)
 {
 	char exe[4096];
 	if (e->shim)
@@ -75,7 +75,7 @@ int cor_shim_spawn(struct cor_engine *e, struct cor_engine_task *t, int listen_f
 		   struct cor_error *err)
 {
 	int sv[2];
-	int r = find_shim(e, err);
+	int r = cor_shim_program(e, err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)

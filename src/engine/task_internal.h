@@ -164,8 +164,16 @@ int cor_bundle_remove(struct cor_engine *e, const char *id, int bundle_fd, struc
 /* Removes what interrupted creators left: called with a name that begins with a dot. */
 void cor_bundle_reap(struct cor_engine *e, const char *name);
 
+/* ---- task_shim.c ---- */
+
+/* 0 for a runtime (name or absolute path of a shim) that our shim serves. INVALID_ARGUMENT, NOT_FOUND: containerd's texts
+ * for wrong ones; UNIMPLEMENTED: another shim's. */
+int cor_task_shim_check(struct cor_engine *e, const char *runtime, struct cor_error *err);
+
 /* ---- shim_spawn.c ---- */
 
+/* Sets e->shim to our shim's path. NOT_FOUND when there is none. */
+int cor_shim_program(struct cor_engine *e, struct cor_error *err);
 /* Starts a shim. *ret: the first connection. The entry learns the child. */
 int cor_shim_spawn(struct cor_engine *e, struct cor_engine_task *t, int listen_fd, struct cor_task_conn **ret,
 		   struct cor_error *err);

@@ -24,17 +24,6 @@ void cor_task_runtime_done(struct cor_task_runtime *r)
 	*r = (struct cor_task_runtime){0};
 }
 
-static int check_name(const char *runtime, struct cor_error *err)
-{
-	if (streq(runtime, "io.containerd.runc.v2") || streq(runtime, "io.containerd.coracle.v2"))
-		return 0;
-	return cor_error_set(
-		err, COR_UNIMPLEMENTED,
-		"runtime \"%s\": only io.containerd.runc.v2 and io.containerd.coracle.v2 are supported: "
-		"not implemented",
-		runtime);
-}
-
 /* "types.containerd.io/x.y.Z", "x.y.Z" */
 static bool is_type(const char *url, const char *type)
 {
@@ -116,7 +105,7 @@ int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_task_create 
 	const struct cor_container *c = req->container;
 	struct cor_task_runtime out = {0};
 	ProtobufCMessage *options = NULL;
-	int r = cor_empty(c->runtime) ? 0 : check_name(c->runtime, err);
+	int r = cor_task_shim_check(e, c->runtime, err);
 	if (r == 0)
 		r = unpack_options(c, &options, err);
 	if (r == 0)
@@ -130,6 +119,16 @@ int cor_task_runtime_resolve(struct cor_engine *e, const struct cor_task_create 
 	}
 	*ret = out;
 	return 0;
+}
+
+int cor_engine_check_runtime(struct cor_services *s, const struct cor_container *c, struct cor_error *err)
+{
+	ProtobufCMessage *options = NULL;
+	int r = cor_task_shim_check(cor_engine_of(s), c->runtime, err);
+	if (r == 0)
+		r = unpack_options(c, &options, err);
+	cor_message_free(options);
+	return r;
 }
 
 int cor_task_runtime_load(int bundle_fd, struct cor_task_runtime *ret)

@@ -292,6 +292,9 @@ struct cor_services {
 	void (*start_soon)(struct cor_services *s);
 	/* NOT_FOUND unless there is a sandbox of that name that a task can be started in. */
 	int (*check_sandbox)(struct cor_services *s, const char *id, struct cor_error *err);
+	/* Can a task of a container with this runtime and these runtime options be made? (No other member of c counts.) May be
+	 * NULL: shows when it is made. */
+	int (*check_runtime)(struct cor_services *s, const struct cor_container *c, struct cor_error *err);
 	/* Makes everything written so far durable. Containers and snapshots are made without waiting for the disk; who is going
 	 * to report them as made calls this first. Nothing pending: does nothing. On failure a power loss may undo them. */
 	int (*sync)(struct cor_services *s, struct cor_error *err);

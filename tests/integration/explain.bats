@@ -289,6 +289,32 @@ samples() {
 	coracle snapshots list | lacks '^one '
 }
 
+@test "a runtime that cannot be used is told before anything is made" {
+	local before shim
+	before=$(tree)
+	run --separate-stderr coracle run --runtime io.containerd.none.v1 app one
+	assert_error 1 'failed to resolve runtime path: runtime "io.containerd.none.v1" binary not installed "containerd-shim-none-v1": file does not exist'
+	run --separate-stderr coracle run --runtime none app one
+	assert_error 1 'invalid runtime name none, correct runtime name should be either format like `io.containerd.runc.v2` or a full path to the binary'
+	run --separate-stderr coracle run --runtime ./none app one
+	assert_error 1 'invalid runtime name ./none,'
+	run --separate-stderr coracle run --runtime /none/shim app one
+	assert_error 1 'invalid custom binary path: stat /none/shim: no such file or directory'
+	run --separate-stderr coracle run --runtime /bin/true app one
+	assert_error 1 "its shim is not coracle's own"
+	run --separate-stderr coracle run --runtime io.containerd.coracle.v2 --runtime-config-path /x app one
+	assert_error 1 'runtime options of type "runtimeoptions.v1.Options" are not for runtime'
+	run --separate-stderr coracle run --runtime= app one
+	assert_error 1 'container.Runtime.Name must be set'
+	assert_equal "$(tree)" "$before"
+	# Our own, by name and by path.
+	shim=$(command -v coracle-shim)
+	run coracle run --rm --runtime "$shim" app one /bin/echo by path
+	assert_equal "$output" 'by path'
+	run coracle run --rm --runtime io.containerd.coracle.v2 app one /bin/echo by name
+	assert_equal "$output" 'by name'
+}
+
 @test "the record has the runtime's options as ctr makes them" {
 	coracle containers create app one
 	assert_equal "$(coracle containers info one | jq -c .Runtime)" '{"Name":"io.containerd.runc.v2","Options":{"type_url":"containerd.runc.v1.Options"}}'
