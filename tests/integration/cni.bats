@@ -244,6 +244,46 @@ no_container() {
 	no_container
 }
 
+@test "many at once get addresses of their own, and leave nothing" {
+	local i pids=()
+	bridge_config
+	for i in 1 2 3 4 5 6; do
+		coracle_job run --rm --cni busybox "c$i" sh -c 'ip -o -4 addr show eth0; sleep 0.2' >"$BATS_TEST_TMPDIR/out.$i" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		finish "$i"
+		[ "$status" -eq 0 ] || fail "$(cat "$BATS_TEST_TMPDIR"/out.*)"
+	done
+	[ "$(grep -ho '10\.211\.3\.[0-9]*/24' "$BATS_TEST_TMPDIR"/out.* | sort -u | wc -l)" = 6 ]
+	no_container
+	assert_no_network
+}
+
+@test "kill -9 of the client at any time: deleting leaves nothing" {
+	local delay id
+	bridge_config
+	for delay in 0.01 0.03 0.05 0.07 0.09 0.12 0.15 0.2 0.3; do
+		id=k${delay#0.}
+		coracle_job run --cni -p 18080:80 busybox "$id" true >/dev/null 2>&1 &
+		local client=$!
+		sleep "$delay"
+		kill -KILL "$client" 2>/dev/null || true
+		finish "$client"
+		# What it was in the middle of making (the monitor, the runtime) ends or is finished first.
+		wait_for 20 delete_whatever_is_there "$id"
+	done
+	coracle gc >/dev/null
+	no_container
+	assert_no_network
+}
+
+delete_whatever_is_there() {
+	coracle tasks delete --force "$1" >/dev/null 2>&1 || true
+	coracle containers delete "$1" >/dev/null 2>&1 || true
+	[ -z "$(coracle containers list -q)" ] && [ -z "$(coracle tasks list -q)" ]
+}
+
 # ---- what plugins get ----------------------------------------------------------------------------------------------------
 
 @test "plugins get CNI's environment, and their configuration with result and ports" {
@@ -296,7 +336,7 @@ CNI_PATH=/opt/cni/bin:/usr/lib/cni" ]
 	run --separate-stderr -0 coracle run --cni busybox c1 true
 	[[ $stderr == *'warning: network of container c1: plugin type="moody" failed (delete): netplugin failed: "cannot do it\n": exit status 3' ]]
 	run --separate-stderr -1 coracle containers delete c1
-	assert_error 1 'failed to delete container "c1": network of container c1: plugin type="moody" failed \(delete\)'
+	assert_error 1 '^coracle: network of container c1: plugin type="moody" failed \(delete\)'
 	rm "$PLUGINS/bad"
 	coracle containers delete c1
 	assert_no_network
@@ -386,7 +426,7 @@ fails_with() { # PATTERN [flags]
 	on_host rm /etc/cni/net.d/0.conf
 	echo '{"name":"x","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]}' | config 1.conf
 	fails_with "missing 'type': invalid cni config$"
-	[ -z "$(find /sys/fs/cgroup -type d -path "*/$NS/*")" ]
+	lacks . < <(find /sys/fs/cgroup -type d -path "*/$NS/bad")
 }
 
 @test "flags that do not go together" {

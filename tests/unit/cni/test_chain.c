@@ -224,6 +224,7 @@ static void test_descriptors(void **state)
 	_cleanup_close_ int secret = openat(g->dir, "secret", O_RDWR | O_CREAT, 0600);
 	plugin(g, "a", "readlink /proc/$$/fd/3 >$D/three; ls -l /proc/$$/fd >$D/fds; echo '{}'");
 	network(g, "1.0.0", "{\"type\":\"a\"}");
+	assert_true(lock >= 0 && secret >= 0);
 	g->call.hold_fd = lock;
 	assert_int_equal(cor_cni_add(&g->network, &g->call, &result, &g->err), 0);
 	_cleanup_free_ char *three = content(g, "three"), *fds = content(g, "fds");
