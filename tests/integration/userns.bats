@@ -24,6 +24,7 @@ setup_file() {
 	"$MKIMAGE" layout "$RIG/image.tar" --layer "$RIG/special.tar" --layer "$RIG/second.tar" --name special >/dev/null
 	coracle images import "$RIG/image.tar" >/dev/null
 	rm -rf "$RIG/image.tar" "$RIG/special" "$RIG/special.tar" "$RIG/second.tar"
+	committed overlayfs >"$RIG/layers"
 }
 teardown_file() { rig_down; }
 
@@ -36,12 +37,13 @@ setup() {
 }
 teardown() { rig_clear; }
 
-# The remapped copies that there are.
+# The remapped copies that there are: what is committed and no layer of an image.
 copies() { # [SNAPSHOTTER]
-	local sn=${1:-overlayfs} name
-	coracle snapshots --snapshotter "$sn" list | awk 'NR > 1 && $NF == "Committed" { print $1 }' | while read -r name; do
-		coracle snapshots --snapshotter "$sn" info "$name" | jq -r 'select(.Labels."coracle/remapped-from") | .Name'
-	done | sort
+	committed "${1:-overlayfs}" | comm -13 "$RIG/layers" -
+}
+
+committed() {
+	coracle snapshots --snapshotter "$1" list | awk 'NR > 1 && $NF == "Committed" { print $1 }' | sort
 }
 
 # Everything about the inodes of the committed snapshots that a start might change.
@@ -101,7 +103,6 @@ gid 1000 0 0" || return
 @test "mapped mounts: owners are right inside and outside (runc)" {
 	need_idmap
 	owners_are_right --runc-binary runc --remap-labels
-	assert_equal "$(copies | grep -c .)" "$(copies | sort -u | grep -c .)"
 }
 
 @test "mapped mounts: owners are right inside and outside (crun)" {
@@ -244,8 +245,8 @@ out"
 	traced_env
 	coracle gc >/dev/null
 	before=$(copies)
-	# The 3rd, 10th … change of an owner; then the commit's syncfs.
-	for n in fchownat:3 fchownat:10 fchownat:60 syncfs:1 fchmodat:1; do
+	# At the 3rd and the 60th change of an owner, and as it is to be committed.
+	for n in fchownat:3 fchownat:60 syncfs:1; do
 		run timeout 60 strace -o /dev/null -e trace="${n%:*}" -e inject="${n%:*}:signal=KILL:when=${n#*:}" coracle run --rm "${MAP[@]}" special "$id" true
 		[ "$status" -eq 137 ] || fail "not killed at $n: $status $output"
 		assert_equal "$(copies)" "$before"
@@ -275,10 +276,13 @@ out"
 }
 
 @test "the copy stays with the image and goes with it" {
-	coracle run --rm "${MAP[@]}" busybox "$id" true
 	local name
-	name=$(coracle snapshots list | awk 'NR > 1 { print $1 }' | while read -r n; do coracle snapshots info "$n" | jq -r "select(.Labels.\"coracle/uidmapping\" == \"0:$U:65536\") | .Name"; done)
-	[ -n "$name" ]
+	coracle run -d "${MAP[@]}" busybox "$id-1" true
+	name=$(coracle snapshots info "$id-1" | jq -r .Parent)
+	wait_for 10 has_status "$id-1" STOPPED
+	coracle tasks delete "$id-1"
+	coracle containers delete "$id-1"
+	assert_equal "$(coracle snapshots info "$name" | jq -r '.Labels."coracle/uidmapping"')" "0:$U:65536"
 	coracle gc >/dev/null
 	coracle snapshots info "$name" >/dev/null
 	coracle gc --why "$name" | grep -q busybox
