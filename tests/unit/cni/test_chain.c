@@ -222,6 +222,7 @@ static void test_descriptors(void **state)
 	_cleanup_json_ json_t *result = NULL;
 	_cleanup_close_ int lock = openat(g->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	_cleanup_close_ int secret = openat(g->dir, "secret", O_RDWR | O_CREAT, 0600);
+	assert_true(secret >= 0);
 	plugin(g, "a", "readlink /proc/$$/fd/3 >$D/three; ls -l /proc/$$/fd >$D/fds; echo '{}'");
 	network(g, "1.0.0", "{\"type\":\"a\"}");
 	assert_true(lock >= 0 && secret >= 0);
