@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (nl && cor_platform_parse(nl + 1, &b, NULL) >= 0) {
 		int m = cor_platform_match(&a, &b);
 
-		assert(m != 0 || cor_platform_match(&b, &a) == 0);
+		/* Versions of Windows go with others in one direction. */
+		assert(m != 0 || streq(a.os, "windows") || cor_platform_match(&b, &a) == 0);
 	}
 	return 0;
 }
