@@ -153,6 +153,14 @@ static char *find_path(char *text, const char *controller)
 	return NULL;
 }
 
+int cor_cgroup_open(const char *path, const char *controller)
+{
+	const char *sub = *controller ? controller : cor_cgroup_is_unified() ? "." : "unified";
+	_cleanup_close_ int root = openat(AT_FDCWD, CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int base = root < 0 ? -1 : openat(root, sub, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return base < 0 ? -ENOENT : cor_open_in_root(base, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+}
+
 int cor_cgroup_open_of(pid_t pid, const char *controller)
 {
 	char name[64];
@@ -162,12 +170,7 @@ int cor_cgroup_open_of(pid_t pid, const char *controller)
 	if (r < 0)
 		return r;
 	const char *path = find_path(text, controller);
-	if (!path)
-		return -ENOENT;
-	const char *sub = *controller ? controller : cor_cgroup_is_unified() ? "." : "unified";
-	_cleanup_close_ int root = openat(AT_FDCWD, CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int base = root < 0 ? -1 : openat(root, sub, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return base < 0 ? -ENOENT : cor_open_in_root(base, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	return path ? cor_cgroup_open(path, controller) : -ENOENT;
 }
 
 void cor_cgroup_kill(const char *path)

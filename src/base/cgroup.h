@@ -19,6 +19,8 @@ int cor_cgroup_join(const char *path, pid_t pid);
 bool cor_cgroup_is_unified(void);
 /* The group of a process: of a v1 controller ("memory"), or with "" of v2. An O_PATH descriptor; -ENOENT: no such hierarchy. */
 int cor_cgroup_open_of(pid_t pid, const char *controller);
+/* The same by the group's path. */
+int cor_cgroup_open(const char *path, const char *controller);
 /* Removes these groups where they are empty. The number of those that are gone, or the first -errno of one that stays
  * (-EBUSY: processes or groups in it); the others are removed all the same. */
 int cor_cgroup_remove(const char *path);

@@ -106,6 +106,9 @@ void cor_exec_start(struct cor_shim_process *p, struct cor_shim_call *call)
 				  "cannot exec in a %s container: failed precondition",
 				  cor_process_state_name(s->init));
 	if (r < 0) {
+		/* containerd's clients wait for the end of its FIFOs then. */
+		if (s->runtime_root && p->state == COR_PROC_NEW)
+			cor_process_failed(p);
 		cor_call_fail(call, &err);
 		return;
 	}

@@ -180,6 +180,8 @@ static int check_exec(struct cor_shim *s, const Containerd__Task__V2__ExecProces
 		return cor_error_set(err, COR_FAILED_PRECONDITION,
 				     "cannot exec in a %s state: failed precondition",
 				     cor_process_state_name(s->init));
+	if (s->runtime_root && s->paused)
+		return cor_error_set(err, COR_UNKNOWN, "cannot exec in a paused state");
 	if (!m->spec || m->spec->value.len == 0 || memchr(m->spec->value.data, 0, m->spec->value.len))
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "exec %s: no process given: invalid argument",
 				     m->exec_id);

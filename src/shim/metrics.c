@@ -10,6 +10,7 @@
 #include "base/cgroup.h"
 #include "base/fd.h"
 #include "rpc/wire.h"
+#include "shim/config_facts.h"
 #include "shim/methods.h"
 #include "task_v2.pb-c.h"
 
@@ -147,6 +148,31 @@ void cor_metrics_each_page_size(void (*fn)(struct cor_buf *b, int dir, const cha
 	(void)closedir(d);
 }
 
+int cor_metrics_open(const struct cor_metrics_source *src, const char *controller)
+{
+	return src->pid ? cor_cgroup_open_of(src->pid, controller) : cor_cgroup_open(src->path, controller);
+}
+
+/* The groups are there until the container is deleted. */
+static int collect(const struct cor_shim_process *init, bool v2, struct cor_buf *b, struct cor_error *err)
+{
+	struct cor_config_facts facts = {0};
+	struct cor_metrics_source src = {.pid = cor_process_alive(init) ? init->pid : 0};
+	int r = 0;
+	if (!src.pid) {
+		r = cor_config_facts_read(init->shim->bundle_fd, &facts);
+		if (r == 0 && !cor_cgroup_path_is_own(facts.cgroups_path))
+			r = -ENOENT;
+		src.path = facts.cgroups_path;
+	}
+	if (r == 0)
+		r = v2 ? cor_metrics_v2(&src, b) : cor_metrics_v1(&src, b);
+	cor_config_facts_done(&facts);
+	if (r == -ENOENT)
+		return cor_error_set(err, COR_NOT_FOUND, "cgroup does not exist: not found");
+	return r < 0 ? cor_error_errno(err, r, "stats") : b->failed ? cor_error_oom(err) : 0;
+}
+
 /* The runtime is not needed for it: the groups are read, whoever made them. */
 COR_METHOD(stats)
 {
@@ -157,12 +183,8 @@ COR_METHOD(stats)
 	bool v2 = cor_cgroup_is_unified();
 	cor_error_clear(&err);
 	int r = cor_process_find(s, x->id, "", &p, &err);
-	if (r == 0 && !cor_process_alive(p))
-		r = cor_error_set(&err, COR_NOT_FOUND, "cgroup does not exist: not found");
-	if (r == 0) {
-		r = v2 ? cor_metrics_v2(p->pid, &b) : cor_metrics_v1(p->pid, &b);
-		r = r < 0 ? cor_error_errno(&err, r, "stats") : b.failed ? cor_error_oom(&err) : 0;
-	}
+	if (r == 0)
+		r = collect(p, v2, &b, &err);
 	if (r < 0) {
 		cor_call_fail(req->call, &err);
 		return;

@@ -13,9 +13,16 @@
 #define COR_METRICS_V1 "io.containerd.cgroups.v1.Metrics"
 #define COR_METRICS_V2 "io.containerd.cgroups.v2.Metrics"
 
-/* The message for the groups that pid is in. 0, -ENOENT when it has none, or another -errno. */
-int cor_metrics_v1(pid_t pid, struct cor_buf *out);
-int cor_metrics_v2(pid_t pid, struct cor_buf *out);
+/* Whose groups: those that a process is in, or, when it has ended (pid 0), those of a path. */
+struct cor_metrics_source {
+	pid_t pid;
+	const char *path;
+};
+/* As cor_cgroup_open_of. */
+int cor_metrics_open(const struct cor_metrics_source *src, const char *controller);
+/* The message. 0, -ENOENT when there is no group, or another -errno. */
+int cor_metrics_v1(const struct cor_metrics_source *src, struct cor_buf *out);
+int cor_metrics_v2(const struct cor_metrics_source *src, struct cor_buf *out);
 
 /* "name value" lines: which field a name goes to. Ends with field 0. */
 struct cor_metrics_row {

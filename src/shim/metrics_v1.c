@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
 #include "base/fd.h"
 #include "rpc/wire.h"
 #include "shim/metrics.h"
@@ -209,15 +208,15 @@ static void put_blkio(struct cor_buf *b, int dir)
 	cor_metrics_put_message(b, 5, &m);
 }
 
-int cor_metrics_v1(pid_t pid, struct cor_buf *out)
+int cor_metrics_v1(const struct cor_metrics_source *src, struct cor_buf *out)
 {
-	_cleanup_close_ int hugetlb = cor_cgroup_open_of(pid, "hugetlb");
-	_cleanup_close_ int pids = cor_cgroup_open_of(pid, "pids");
-	_cleanup_close_ int acct = cor_cgroup_open_of(pid, "cpuacct");
-	_cleanup_close_ int cpu = cor_cgroup_open_of(pid, "cpu");
-	_cleanup_close_ int memory = cor_cgroup_open_of(pid, "memory");
-	_cleanup_close_ int blkio = cor_cgroup_open_of(pid, "blkio");
-	_cleanup_close_ int rdma = cor_cgroup_open_of(pid, "rdma");
+	_cleanup_close_ int hugetlb = cor_metrics_open(src, "hugetlb");
+	_cleanup_close_ int pids = cor_metrics_open(src, "pids");
+	_cleanup_close_ int acct = cor_metrics_open(src, "cpuacct");
+	_cleanup_close_ int cpu = cor_metrics_open(src, "cpu");
+	_cleanup_close_ int memory = cor_metrics_open(src, "memory");
+	_cleanup_close_ int blkio = cor_metrics_open(src, "blkio");
+	_cleanup_close_ int rdma = cor_metrics_open(src, "rdma");
 	if (hugetlb < 0 && pids < 0 && acct < 0 && cpu < 0 && memory < 0 && blkio < 0)
 		return -ENOENT;
 	if (hugetlb >= 0)

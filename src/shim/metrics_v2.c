@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cgroup.h"
 #include "base/fd.h"
 #include "rpc/wire.h"
 #include "shim/metrics.h"
@@ -108,10 +107,10 @@ static void put_page_size(struct cor_buf *b, int dir, const char *size)
 	cor_metrics_put_message(b, 7, &m);
 }
 
-int cor_metrics_v2(pid_t pid, struct cor_buf *out)
+int cor_metrics_v2(const struct cor_metrics_source *src, struct cor_buf *out)
 {
 	struct cor_buf pids = {0}, cpu = {0};
-	_cleanup_close_ int dir = cor_cgroup_open_of(pid, "");
+	_cleanup_close_ int dir = cor_metrics_open(src, "");
 	if (dir < 0)
 		return dir;
 	cor_wire_put_uint(&pids, 1, cor_metrics_number(dir, "pids.current", 0));

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -68,20 +69,39 @@ static int listen_on(const char *path, struct cor_error *err)
 	return cor_unix_listen(dir, name, err);
 }
 
+/* Its descriptors: nothing else of what containerd has open stays. */
+enum { SERVER_LISTEN = 3, SERVER_READY, SERVER_FDS };
+
+/* Copies far up first, so that none is overwritten by the next. */
+static int claim_fds(int listen_fd, int ready)
+{
+	int log = openat(AT_FDCWD, "log", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+	const int from[SERVER_FDS] = {null, null, log >= 0 ? log : null, listen_fd, ready};
+	int high[SERVER_FDS];
+	for (int i = 0; i < SERVER_FDS; i++) {
+		high[i] = fcntl(from[i], F_DUPFD, SERVER_FDS);
+		if (high[i] < 0)
+			return -errno;
+	}
+	for (int i = 0; i < SERVER_FDS; i++)
+		if (dup3(high[i], i, i < SERVER_LISTEN ? 0 : O_CLOEXEC) < 0)
+			return -errno;
+	return syscall(SYS_close_range, (unsigned)SERVER_FDS, ~0u, 0u) < 0 ? -errno : 0;
+}
+
 /* In the new process; never returns. */
 static _Noreturn void be_server(const struct cor_v2 *v, int listen_fd, int ready, const char *path)
 {
 	struct cor_error err = {0};
 	(void)setsid();
-	int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
-	int log = openat(AT_FDCWD, "log", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	int r = null < 0 ? cor_error_errno(&err, errno, "/dev/null") : 0;
-	if (r == 0 && (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(log >= 0 ? log : null, 2) < 0))
-		r = cor_error_errno(&err, errno, "descriptors");
-	cor_close(null);
-	cor_close(log);
+	/* In the list of processes it is no `start` any more. */
+	memset((char *)(uintptr_t)v->action, 0, strlen(v->action));
+	int r = claim_fds(listen_fd, ready);
 	if (r == 0)
-		r = cor_v2_serve(v, listen_fd, &ready, path, &err);
+		ready = SERVER_READY;
+	r = r < 0 ? cor_error_errno(&err, r, "descriptors")
+		  : cor_v2_serve(v, SERVER_LISTEN, &ready, path, &err);
 	if (r < 0 && ready >= 0)
 		(void)cor_write_full(ready, err.message, strlen(err.message));
 	_exit(r < 0);
