@@ -47,8 +47,11 @@ static void on_dumped(const struct cor_runtime_result *result, void *data)
 {
 	struct cor_shim_call *call = data;
 	struct cor_shim *s = call->shim;
+	_cleanup_free_ char *path = call->data;
 	s->checkpointing = false;
 	drop_work_dir(s);
+	if (result->r == 0)
+		cor_events_checkpointed(s, path);
 	if (result->r < 0)
 		cor_call_fail(call, result->err);
 	else
@@ -112,9 +115,13 @@ static int dump(struct cor_shim *s, const char *path, const checkpoint_options *
 		.n_empty_namespaces = o->n_empty_namespaces,
 		.cgroups_mode = o->cgroups_mode,
 	};
+	call->data = strdup(path); /* for the event */
 	r = s->runtime->driver->checkpoint(s->runtime, &c, on_dumped, call, err);
-	if (r < 0)
+	if (r < 0) {
+		free(call->data);
+		call->data = NULL;
 		drop_work_dir(s);
+	}
 	return r;
 }
 
