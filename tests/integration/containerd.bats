@@ -242,7 +242,7 @@ both() {
 	wait_for 10 eval '[ ! -e "$STATE/$id" ]'
 	[ ! -e "${socket#unix://}" ]
 	[ ! -e "/run/containerd/runc/$NS/$id" ]
-	! grep -qF "$STATE/$id" /proc/self/mountinfo
+	lacks -F "$STATE/$id" /proc/self/mountinfo
 	theirs containers delete "$id"
 }
 
@@ -281,7 +281,7 @@ both() {
 	case $(status_of "$id") in "" | STOPPED) ;; *) fail "$(status_of "$id")" ;; esac
 	theirs tasks delete "$id" 2>/dev/null || true
 	theirs containers delete "$id"
-	! grep -qF "$STATE/$id" /proc/self/mountinfo
+	lacks -F "$STATE/$id" /proc/self/mountinfo
 }
 
 @test "twenty at once" {
