@@ -4,7 +4,7 @@
 # in one line, the same is done with containerd's own shim, and output, exit codes and events have to be the same.
 
 load lib
-load ../compat/containerd
+load containerd
 
 setup_file() {
 	command -v containerd >/dev/null 2>&1 || skip "no containerd (tools/install-deps test)"
@@ -330,4 +330,36 @@ both() {
 	run theirs shim --id "$id" state
 	assert_equal "$status" 0
 	assert_equal "$(jq -r '.id, .status, .bundle' <<<"$output" | tr '\n' ' ')" "$id 2 $STATE/$id "
+}
+
+@test "the commands by hand: start, delete, -v, -info and what they refuse" {
+	local address shim="containerd-shim-coracle-v2 -namespace $NS -id $id -address $CTRD/c.sock" pid
+	mkdir -p "$BATS_TEST_TMPDIR/$id"
+	cd "$BATS_TEST_TMPDIR/$id"
+	# A group that is not there: no shim, and nothing left of it.
+	run bash -c "printf '\x0a\x1acontainerd.runc.v1.Options\x12\x07\x1a\x05/nosu' | $shim start"
+	assert_equal "$status" 1
+	[[ $output == *"failed to load cgroup /nosu: not found"* ]] || fail "$output"
+	[ ! -e shim.pid ] || wait_for 10 is_gone "$(cut -d ' ' -f 1 shim.pid)"
+	address=$(cat address)
+	[ ! -e "${address#unix://}" ]
+	run bash -c "MAX_SHIM_VERSION=3 TTRPC_ADDRESS= $shim start </dev/null"
+	assert_equal "$status" 0
+	assert_equal "$output" "{\"version\":3,\"address\":\"$address\",\"protocol\":\"ttrpc\"}"
+	pid=$(cut -d ' ' -f 1 shim.pid)
+	# The same again: it serves already.
+	run bash -c "MAX_SHIM_VERSION=2 $shim start </dev/null"
+	assert_equal "$output" "$address"
+	kill -KILL "$pid"
+	wait_for 10 is_gone "$pid"
+	[ -S "${address#unix://}" ]
+	$shim -bundle "$PWD" delete >"$BATS_TEST_TMPDIR/answer"
+	[ ! -e "${address#unix://}" ]
+	assert_equal "$(od -An -tx1 -N3 "$BATS_TEST_TMPDIR/answer")" " 10 89 01" # exit_status: 137
+	containerd-shim-coracle-v2 -info </dev/null | grep -qa io.containerd.coracle.v2
+	containerd-shim-coracle-v2 -v | grep -q Version
+	run containerd-shim-coracle-v2 -namespace "$NS" start
+	assert_equal "$status $output" "1 containerd-shim-coracle-v2: shim id cannot be empty"
+	run containerd-shim-coracle-v2 -nonsense
+	assert_equal "$status" 2
 }
