@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "oci/digest.h"
 
@@ -88,35 +87,13 @@ static void test_chain_id(void **state)
 	assert_string_equal(two, want);
 }
 
-static void test_speed(void **state)
-{
-	size_t n = 64 << 20;
-	_cleanup_free_ char *buf = calloc(1, n);
-	char d[COR_DIGEST_MAX];
-	int64_t best = INT64_MAX;
-	bool sha_ni = false;
-
-#ifdef __x86_64__
-	unsigned a = 7, b, c = 0, e;
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(e));
-	sha_ni = b >> 29 & 1;
-#endif
-	for (int i = 0; i < 3; i++) {
-		int64_t t = cor_monotonic_ns();
-		cor_digest_of(buf, n, d);
-		best = MIN(best, cor_monotonic_ns() - t);
-	}
-	print_message("sha256: %.2f GB/s%s\n", (double)n / (double)best, sha_ni ? ", CPU has SHA-NI" : "");
-	if (sha_ni && !getenv("COR_SLOW_MACHINE"))
-		assert_true((double)n / (double)best > 0.5);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_values), cmocka_unit_test(test_copied_state_goes_on),
-		cmocka_unit_test(test_validate),     cmocka_unit_test(test_chain_id),
-		cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_known_values),
+		cmocka_unit_test(test_copied_state_goes_on),
+		cmocka_unit_test(test_validate),
+		cmocka_unit_test(test_chain_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
