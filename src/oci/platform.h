@@ -13,7 +13,7 @@
 struct cor_platform {
 	char os[32], architecture[32], variant[32], os_version[64];
 	char os_features
-		[256]; /* sorted, each once, joined by '+'; '%', '+', '(', ')' and '/' in them as %XX */
+		[256]; /* sorted, each once, joined by '+'; in them all but letters, digits and _.- as %XX */
 };
 #define COR_PLATFORM_TEXT_MAX 512
 

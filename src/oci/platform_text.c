@@ -31,7 +31,7 @@ static bool is_in(const char *s, const char *const *list, size_t n)
 static void escape(struct cor_buf *b, const char *s)
 {
 	for (; *s; s++)
-		if (strchr("%+()/", *s))
+		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
 			cor_buf_printf(b, "%%%02X", (unsigned char)*s);
 		else
 			cor_buf_char(b, *s);
