@@ -15,6 +15,8 @@ OURS = "Of our own making"
 
 
 class Difference:
+    real = property(lambda self: self.name in ("runtime-missing", "overlay-options", "oom-score", "runtime-line", "no-console"))
+
     def applies(self, version):
         return not (self.since and version >= self.since) and not (self.only and version < self.only)
 
@@ -85,6 +87,29 @@ def mount_replaces(theirs, _ours, case):
         spec["mounts"] = kept[::-1]
 
 
+@difference("gpus-cdi", NEWER, "`--gpus` looks for CDI files first, and then for `nvidia-container-cli`.", since="2.3")
+def gpus_cdi(theirs, _ours, _case):
+    replace(theirs, r'exec: "nvidia-container-cli": executable file not found in \$PATH',
+            "detect GPU vendor failed: no known GPU vendor detected in CDI specs, only AMD and NVIDIA are supported, and "
+            "nvidia-container-cli is not in PATH either")
+    replace(theirs, r"strconv.(Atoi|ParseInt): .*$", "parse error")
+
+
+@difference("device-cdi", NEWER, "`--device vendor/class=name` names a CDI device.", since="2")
+def device_cdi(theirs, _ours, _case):
+    replace(theirs, r"error stating device path: stat (\S+): .*", r"CDI device injection failed: unresolvable CDI devices \1")
+
+
+@difference("uidmap-empty", NEWER, "An empty `--uidmap` and `--gidmap` is an error.", since="2")
+def uidmap_empty(theirs, ours, _case):
+    refused(theirs, ours, "user namespace mappings require the format")
+
+
+@difference("unmapped-owner", NEWER, "A file of the image whose owner the user namespace does not map is an error.", since="2")
+def unmapped_owner(theirs, ours, _case):
+    refused(theirs, ours, "cannot be mapped to a host ID")
+
+
 @difference("missing-user-file", NEWER, "A missing `/etc/passwd` or `/etc/group` is `stat …`, not `open …`.", since="2")
 def missing_user_file(theirs, _ours, _case):
     replace(theirs, r"open (/etc/\S+: no such file)", r"stat \1")
@@ -109,6 +134,7 @@ def seccomp_newer(theirs, ours, _case):
         rules = spec["linux"]["seccomp"]["syscalls"]
         first = set(rules[0]["names"]) - {"io_uring_enter", "io_uring_register", "io_uring_setup", "socket"} | set(SECCOMP_ADDED)
         rules[0]["names"] = sorted(first, key=ours["spec"]["linux"]["seccomp"]["syscalls"][0]["names"].index)
+        rules[:] = [rule for rule in rules if rule["names"] != ["socket"]]
         rules[1:1] = [{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": value, "op": "SCMP_CMP_" + op}]}
                       for value, op in ((38, "LT"), (39, "EQ"), (40, "GT"))]
         for rule in rules:
@@ -189,6 +215,14 @@ def seccomp_decode(theirs, ours, _case):
         replace(side, r'(decoding seccomp profile failed "[^"]*": ).*', r"\1")
 
 
+@difference("remap-labels-overlay", FAULTS, "`--remap-labels` works where the kernel lets nobody mount overlay with mapped layers; ctr of containerd 2 fails there.",
+            only="2")
+def remap_labels_overlay(theirs, ours, _case):
+    if "failed to start noop process for unshare" in theirs["err"]:
+        theirs.clear()
+        theirs.update(ours)
+
+
 @difference("rdt", FAULTS, "`--rdt-class` is refused where the kernel's resctrl is not mounted; ctr takes it, and runc ignores it there.")
 def rdt(theirs, ours, _case):
     if "RDT not supported: resctrl not found" in ours["err"] and theirs["code"] == 0:
@@ -206,6 +240,23 @@ def memory_limit_range(theirs, ours, _case):
     if "is out of range" in ours["err"] and theirs["code"] == 0:
         theirs.clear()
         theirs.update(ours)
+
+
+def refused(theirs, ours, text):
+    """ctr takes what we refuse with this text."""
+    if text in ours["err"] and theirs["code"] == 0:
+        theirs.clear()
+        theirs.update(ours)
+
+
+@difference("sandbox-missing", FAULTS, "`--sandbox` with a sandbox that is not there is an error; ctr makes the container.", only="2")
+def sandbox_missing(theirs, ours, _case):
+    refused(theirs, ours, "can't find sandbox")
+
+
+@difference("config-path-runc", FAULTS, "`--runtime-config-path` with `io.containerd.runc.v2`, which has no such file, is an error; ctr ignores it.")
+def config_path_runc(theirs, ours, _case):
+    refused(theirs, ours, "specifying runtime-config-path is not supported")
 
 
 @difference("create-task-flags", FAULTS, "`containers create` refuses `--pid-file` and `--no-pivot`, which are of the task; ctr takes them and does nothing.")
@@ -265,6 +316,17 @@ def overlay_options(_theirs, ours, _case):
 def oom_score(theirs, ours, _case):
     if "view" in theirs and "view" in ours and theirs["view"]["oom_score_adj"] == "1\n":
         theirs["view"]["oom_score_adj"] = ours["view"]["oom_score_adj"]
+
+
+@difference("runtimes", OURS, "The runtimes are `io.containerd.runc.v2` and `io.containerd.coracle.v2`; others are an error.")
+def runtimes(theirs, ours, _case):
+    replace(theirs, r"failed to start shim: failed to resolve runtime path: .*", re.search("runtime .*", ours["err"])[0])
+
+
+@difference("run-checkpoint", OURS, "`run --checkpoint IMAGE` restores a container, as early versions of ctr did; later ones lost the flag.")
+def run_checkpoint(theirs, ours, _case):
+    for side, text in ((theirs, "flag provided but not defined: -checkpoint"), (ours, 'checkpoint \\S+: image "\\S+" is no checkpoint: \\S+')):
+        replace(side, text, "<checkpoint>")
 
 
 @difference("tag-again", OURS, "`images tag` refuses a name that is there, unless with `--force`; the ctr of containerd 2 overwrites it.", only="2")

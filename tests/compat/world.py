@@ -6,6 +6,7 @@ run's own (/<namespace>/<id>), and so are the names of containers.
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -265,6 +266,10 @@ class World:
             time.sleep(0.05)
         with open(self.work + "/ctrd/log", encoding="utf-8") as f:
             sys.exit("compat: containerd did not start: " + f.read()[-2000:])
+
+    def version(self):
+        """Of ctr: "1.6"."""
+        return re.search(r"\b(\d+\.\d+)\.\d", self.theirs.ok("--version"))[1]
 
     def down(self):
         if self.daemon:
