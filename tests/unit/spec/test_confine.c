@@ -2,6 +2,8 @@
 /* --seccomp, --apparmor-*, --cpuset-*, --cpu-burst, --rdt-class: documents and refusals. */
 #include "helpers.h"
 
+#include <spawn.h>
+
 #include "base/process.h"
 
 #define PARSER "/usr/sbin/apparmor_parser"
@@ -280,12 +282,15 @@ static int parsed(const char *text)
 {
 	const char *path = file_with(text);
 	char *argv[] = {(char[]){PARSER}, (char[]){"-QK"}, (char *)path, NULL};
-	struct cor_spawn spawn = {.path = PARSER, .argv = argv, .cwd_fd = -1, .fds = {-1, -1, -1}, .nfds = 3};
-	struct cor_error err = {0};
+	posix_spawn_file_actions_t quiet;
 	int status = -1;
 	pid_t pid;
 
-	assert_int_equal(cor_spawn(&spawn, &pid, NULL, &err), 0);
+	assert_int_equal(posix_spawn_file_actions_init(&quiet), 0);
+	assert_int_equal(posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0), 0);
+	assert_int_equal(posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0), 0);
+	assert_int_equal(posix_spawn(&pid, PARSER, &quiet, NULL, argv, environ), 0);
+	posix_spawn_file_actions_destroy(&quiet);
 	assert_int_equal(cor_wait_exit(pid, &status), 0);
 	unlink(path);
 	return status;
@@ -312,7 +317,7 @@ static void test_apparmor_text(void **state)
 	assert_non_null(strstr(full, "  signal (receive) peer=coracle,\n"));
 	assert_non_null(strstr(full, "  signal (receive) peer=/usr/bin/rootlesskit,\n"));
 	if (faccessat(AT_FDCWD, PARSER, X_OK, 0) < 0)
-		skip();
+		return;
 	assert_int_equal(parsed(bare), 0);
 	assert_int_equal(parsed(full), 0);
 	assert_int_not_equal(parsed("profile x {\n  nonsense\n}\n"), 0);
