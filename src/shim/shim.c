@@ -15,7 +15,9 @@
 
 void cor_shim_check_idle(struct cor_shim *s)
 {
-	if (!s->init && (s->nconns == 0 || s->stopping) && cor_publisher_finish(s->publisher))
+	/* containerd's `start` may only have looked whether somebody is there: its shim waits for Create. */
+	bool left = s->nconns == 0 && (!s->runtime_root || s->runtime);
+	if (!s->init && (left || s->stopping) && cor_publisher_finish(s->publisher))
 		cor_loop_stop(s->loop);
 }
 

@@ -118,8 +118,8 @@ both() {
 @test "output, input and exit codes as with containerd's own shim" {
 	# shellcheck disable=SC2317,SC2016
 	act() {
-		theirs run --rm --runtime "$RUNTIME" "$IMAGE" "$ID" sh -c 'echo out; echo error >&2; exit 7'
-		echo "code $?"
+		theirs run --rm --runtime "$RUNTIME" "$IMAGE" "$ID" sh -c 'echo out; echo error >&2; exit 7' 2>"$BATS_TEST_TMPDIR/err"
+		echo "code $? error $(cat "$BATS_TEST_TMPDIR/err")"
 		theirs run --rm --runtime "$RUNTIME" "$IMAGE" "$ID" sh -c 'sh -c "kill -TERM \$\$"'
 		echo "code $?"
 		slowly 'one\ntwo\n' | theirs run --rm --runtime "$RUNTIME" "$IMAGE" "$ID" cat
@@ -131,7 +131,7 @@ both() {
 		theirs run --rm --runtime "$RUNTIME" "$IMAGE" "$ID" head -c 3000000 /dev/zero | md5sum
 	}
 	both act
-	grep -qx "code 7" "$BATS_TEST_TMPDIR/ours"
+	grep -qx "code 7 error error" "$BATS_TEST_TMPDIR/ours"
 	grep -qx "two" "$BATS_TEST_TMPDIR/ours"
 }
 
