@@ -84,7 +84,8 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *id)
 	(void)cor_wait_exit(pid, &status);
 }
 
-char *cor_task_cgroup_path(int bundle_fd)
+/* linux.cgroupsPath of the bundle's spec, NULL when there is none of its own. Caller frees. */
+static char *cgroup_path(int bundle_fd)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json_t *doc = NULL;
@@ -97,19 +98,21 @@ char *cor_task_cgroup_path(int bundle_fd)
 	return cor_cgroup_path_is_own(path) ? strdup(path) : NULL;
 }
 
-bool cor_task_clean_up(const char *id, int bundle_fd)
+bool cor_task_clean_up(const struct cor_engine *e, const char *id, int bundle_fd)
 {
 	struct cor_task_runtime r = {0};
 	bool knew = cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id);
-	/* Without a container the cgroup of the spec, if there is one, is somebody else's. */
+	/* Without a container, what runs in the cgroup of the spec is somebody else's; and so is an empty one, unless it has
+	 * the container's name. */
 	bool was_made = knew || faccessat(bundle_fd, "init.pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	_cleanup_free_ char *cgroup = was_made ? cor_task_cgroup_path(bundle_fd) : NULL;
-	if (cgroup)
+	_cleanup_free_ char *own = cor_asprintf("/%s/%s", e->ns, id);
+	_cleanup_free_ char *cgroup = cgroup_path(bundle_fd);
+	if (cgroup && was_made)
 		cor_cgroup_kill(cgroup);
 	if (knew)
 		runtime_delete(&r, id);
 	(void)cor_unmount_at(bundle_fd, "rootfs", NULL);
-	if (cgroup)
+	if (cgroup && (was_made || (own && streq(cgroup, own))))
 		(void)cor_cgroup_remove(cgroup);
 	cor_task_runtime_done(&r);
 	return knew;
@@ -133,7 +136,7 @@ int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct co
 		return cor_error_errno(err, r, "lock bundle of task %s", id);
 	r = COR_TASK_DEAD;
 	if (read_exit(bundle_fd, &ended) < 0) {
-		if (cor_task_clean_up(id, bundle_fd)) {
+		if (cor_task_clean_up(e, id, bundle_fd)) {
 			ended = (struct cor_task_exit){.status = COR_TASK_KILLED, .exited_ns = cor_now_ns()};
 			write_exit(bundle_fd, &ended);
 		} else {

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 
-#include "base/cgroup.h"
 #include "base/path.h"
 #include "engine/checkpoint.h"
 #include "oci/identifier.h"
@@ -119,16 +118,6 @@ static void discard_log(struct creation *c)
 		cor_engine_task_forget(c->e, c->req->id);
 }
 
-/* A runtime that could not set a limit (crun 1.8) leaves the cgroups that it had made. Only empty ones go, and only those
- * that have this container's name: others may have been there before. */
-static void remove_cgroups(struct creation *c)
-{
-	_cleanup_free_ char *path = cor_task_cgroup_path(c->t->bundle_fd);
-	_cleanup_free_ char *own = cor_asprintf("/%s/%s", c->e->ns, c->req->id);
-	if (path && own && streq(path, own))
-		(void)cor_cgroup_remove(path);
-}
-
 /* answered: the shim said no, and has cleaned up; it ends with its last connection. Else it is stopped, and what it had
  * made is cleaned up here. */
 static void roll_back(struct creation *c, bool answered)
@@ -138,10 +127,8 @@ static void roll_back(struct creation *c, bool answered)
 		cor_shim_kill(t);
 	c->conn = cor_task_conn_free(c->conn);
 	cor_shim_end(t, INT64_C(5) * 1000000000);
-	if (answered)
-		remove_cgroups(c);
-	else
-		(void)cor_task_clean_up(t->id, t->bundle_fd);
+	if (!answered)
+		(void)cor_task_clean_up(c->e, t->id, t->bundle_fd);
 	/* While the name is still ours: the next creator's log lies in the same place. */
 	discard_log(c);
 	(void)cor_bundle_remove(c->e, t->id, t->bundle_fd, NULL);

@@ -194,9 +194,7 @@ int cor_task_bury(struct cor_engine *e, const char *id, int bundle_fd, struct co
 		  struct cor_error *err);
 /* Kills whatever runs in the container, if one was made, and has the runtime forget it. True when the runtime had known
  * it. */
-bool cor_task_clean_up(const char *id, int bundle_fd);
-/* linux.cgroupsPath of the bundle's spec, NULL when there is none of its own. Caller frees. */
-char *cor_task_cgroup_path(int bundle_fd);
+bool cor_task_clean_up(const struct cor_engine *e, const char *id, int bundle_fd);
 
 /* linux.resources.cpu.burst of a spec (JSON), 0: none; and writing it into the cgroup of a created container's init
  * (task_burst.c). */

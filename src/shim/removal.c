@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/process.h"
 #include "rpc/message.h"
@@ -71,6 +73,23 @@ static void end_task(struct cor_shim *s, struct cor_shim_process *init)
 	cor_shim_check_idle(s);
 }
 
+/* A runtime that was ended while it made the container (or crun 1.8, when it could not set a limit) leaves the control groups
+ * that it had made, and forgets them. Those of this container's name go, once what was begun in them has died; others may
+ * have been there before. */
+static void remove_leftover_cgroups(struct cor_shim *s)
+{
+	struct cor_config_facts facts;
+	if (cor_config_facts_read(s->bundle_fd, &facts) < 0)
+		return;
+	_cleanup_free_ char *own = cor_asprintf("/%s/%s", s->ns, s->id);
+	if (own && streq(facts.cgroups_path, own)) {
+		cor_shim_kill_orphans(s);
+		for (int tries = 0; tries < 100 && cor_cgroup_remove(own) == -EBUSY; tries++)
+			(void)usleep(1000);
+	}
+	cor_config_facts_done(&facts);
+}
+
 static void finish_rollback(struct cor_shim_process *init)
 {
 	struct cor_shim *s = init->shim;
@@ -82,6 +101,8 @@ static void finish_rollback(struct cor_shim_process *init)
 	else
 		(void)cor_error_oom(&err);
 	(void)unmount_rootfs(s, NULL);
+	if (init->launched)
+		remove_leftover_cgroups(s);
 	init->call = NULL;
 	cor_call_fail(call, &err);
 	end_task(s, init);

@@ -156,3 +156,25 @@ assert_works() { # WHERE
 	coracle images check | grep -q '^victim .*complete.*true'
 	coracle images delete --sync victim
 }
+
+@test "a detached run killed while its container is made: deleted, nothing of it stays, control groups neither" {
+	coracle gc
+	coracle run --rm busybox "$id" true
+	take_baseline
+	for delay in 0.01 0.02 0.03 0.04 0.05 0.06 0.08 0.1 0.15; do
+		coracle run -d busybox "$id" sleep 1000 >/dev/null 2>&1 3>&- &
+		client=$!
+		sleep "$delay"
+		kill -KILL $client 2>/dev/null || true
+		wait $client || true
+		wait_for 20 is_deleted
+		gc_next_day
+		assert_baseline || fail "killed after $delay s" || return
+	done
+}
+
+is_deleted() {
+	coracle tasks delete --force "$id" >/dev/null 2>&1 || true
+	coracle containers delete "$id" >/dev/null 2>&1 || true
+	[ -z "$(coracle containers list -q)" ]
+}
