@@ -167,7 +167,8 @@ def device_error(theirs, ours, _case):
 @difference("error-class", NEWER, "Errors of the runtime do not end in `: unknown`, and `no running task found: task X not found` does not end in another "
             "`: not found`.", always=True, since="2")
 def error_class(theirs, _ours, _case):
-    replace(theirs, r"(OCI runtime \S+ failed: .*): unknown$", r"\1")
+    replace(theirs, r"((OCI runtime \S+ failed|failed to start shim): .*): unknown$", r"\1")
+    replace(theirs, r"format like `io.containerd.runc.v1`", "format like `io.containerd.runc.v2`")
     replace(theirs, r"(no running task found: task \S+ not found): not found$", r"\1")
 
 
@@ -316,11 +317,6 @@ def overlay_options(_theirs, ours, _case):
 def oom_score(theirs, ours, _case):
     if "view" in theirs and "view" in ours and theirs["view"]["oom_score_adj"] == "1\n":
         theirs["view"]["oom_score_adj"] = ours["view"]["oom_score_adj"]
-
-
-@difference("runtimes", OURS, "The runtimes are `io.containerd.runc.v2` and `io.containerd.coracle.v2`; others are an error.")
-def runtimes(theirs, ours, _case):
-    replace(theirs, r"failed to start shim: failed to resolve runtime path: .*", re.search("runtime .*", ours["err"])[0])
 
 
 @difference("run-checkpoint", OURS, "`run --checkpoint IMAGE` restores a container, as early versions of ctr did; later ones lost the flag.")
