@@ -5,13 +5,23 @@
  * otherwise see (and delete from) another store. `--address ""` says "the built-in engine" in spite of the environment.
  */
 #include "cmd/context.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "engine/engine.h"
 #include "oci/identifier.h"
 
 static int check_address(const struct cor_globals *g, struct cor_error *err)
 {
+	struct stat st;
+
 	if (cor_empty(g->address))
 		return 0;
+	if (fstatat(AT_FDCWD, g->address, &st, 0) < 0)
+		return cor_error_set(err, COR_NOT_FOUND, "cannot access socket %s: stat %s: %s", g->address,
+				     g->address, cor_strerror(errno));
 	return cor_error_set(
 		err, COR_UNIMPLEMENTED,
 		"--address %s: driving a containerd is not built in yet (unset $CONTAINERD_ADDRESS or give "

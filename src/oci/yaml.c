@@ -333,11 +333,25 @@ static int read_stream(struct reader *r, json_t **ret)
 	return x;
 }
 
+/* libyaml holds each %TAG directive against all before it, ahead of everything that is bounded here. A document of ours has
+ * none; and a '%' elsewhere is seldom. */
+static bool too_many_directives(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (const char *p = text, *end = text + len; p < end && (p = memchr(p, '%', (size_t)(end - p))); p++)
+		if (++n > COR_YAML_PERCENTS_MAX)
+			return true;
+	return false;
+}
+
 int cor_yaml_parse(const char *text, size_t len, json_t **ret, struct cor_error *err)
 {
 	struct reader r = {.err = err};
 	int x;
 
+	if (too_many_directives(text, len))
+		return cor_error_set(err, COR_INVALID_ARGUMENT, "more than %d '%%'", COR_YAML_PERCENTS_MAX);
 	if (!yaml_parser_initialize(&r.parser))
 		return cor_error_oom(err);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);

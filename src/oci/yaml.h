@@ -6,8 +6,10 @@
 
 #include "oci/json.h"
 
-#define COR_YAML_DEPTH_MAX 32     /* of nesting */
-#define COR_YAML_NODES_MAX 200000 /* values in one document, those that aliases repeat counted each time */
+#define COR_YAML_DEPTH_MAX    32     /* of nesting */
+#define COR_YAML_NODES_MAX    200000 /* values in one document, those that aliases repeat counted each time */
+/* Percent signs in a text: see too_many_directives in yaml.c. */
+#define COR_YAML_PERCENTS_MAX 1024
 
 /* One YAML document (JSON is one, too) as a JSON value. Duplicate keys, keys that are no scalars, foreign tags, strings with
  * NUL bytes, aliases into themselves and whatever exceeds the bounds are INVALID_ARGUMENT "line N: …". */

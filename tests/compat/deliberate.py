@@ -260,6 +260,16 @@ def config_path_runc(theirs, ours, _case):
     refused(theirs, ours, "specifying runtime-config-path is not supported")
 
 
+@difference("cpu-shares", FAULTS, "A negative `--cpu-shares` is an error; ctr ignores it.")
+def cpu_shares(theirs, ours, _case):
+    refused(theirs, ours, "cpu-shares must not be negative")
+
+
+@difference("fifo-dir", OURS, "`--fifo-dir` is an error: there are no FIFOs. In the foreground a container has the caller's own descriptors, with `-d` a log.")
+def fifo_dir(theirs, ours, _case):
+    refused(theirs, ours, "fifo-dir")
+
+
 @difference("create-task-flags", FAULTS, "`containers create` refuses `--pid-file` and `--no-pivot`, which are of the task; ctr takes them and does nothing.")
 def create_task_flags(theirs, ours, _case):
     if theirs["code"] == 0 and "flag provided but not defined" in ours["err"]:
@@ -356,7 +366,22 @@ def document():
         for one in DIFFERENCES:
             if one.section == section:
                 out += wrap("- " + one.text)
+    out += ["", "## What no case shows", ""]
+    for text in UNSHOWN:
+        out += wrap("- " + text)
     return "\n".join(out) + "\n"
+
+
+UNSHOWN = (
+    "A `run` that fails leaves nothing: with ctr the container stays, unless with `--rm`.",
+    "Flags behind the positionals of a command are an error: containerd 1.6 takes them, containerd 2 takes them for names.",
+    "`containers restore` keeps the labels; ctr loses them.",
+    "`--cni` with `--net-host` is an error, and a network is taken away when the container has ended, not by any signal.",
+    "`tasks kill -s KILL` waits a moment for the process to end.",
+    "`run` has flags that ctr has not: `--publish`, `--explain`, `--cpu-burst`.",
+    "Not there yet: other runtimes' shims, `--address`, `plugins`, `events`, `info`, `sandboxes`, `shim`, `deprecations`, `images pull`, `push`, "
+    "`mount`, `unmount`, `prune` and `convert`, `content edit`, `fetch`, `fetch-object`, `fetch-blob` and `push-object`, `tasks metrics`.",
+)
 
 
 def wrap(text, width=120):

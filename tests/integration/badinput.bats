@@ -189,6 +189,13 @@ broken() {
 	assert_equal "$status" 3
 }
 
+@test "a containerd that is not there, and one that is: neither is mistaken for our own store" {
+	run --separate-stderr coracle --address /no/such.sock images list
+	assert_error 1 "cannot access socket /no/such.sock: stat /no/such.sock: no such file or directory"
+	CONTAINERD_ADDRESS=/dev/null run --separate-stderr coracle images list
+	assert_error 1 "not built in yet"
+}
+
 @test "conflicting flags" {
 	run --separate-stderr coracle run -d --rm busybox "$id" true
 	assert_error 1 'flags --detach and --rm cannot be specified together'

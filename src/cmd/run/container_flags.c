@@ -84,8 +84,8 @@ const struct cor_option cor_container_options[] = {
 		"file path to a device to add to the container; or a path to a directory tree of devices to "
 		"add to the container; or the name of a CDI device (vendor/class=name)",
 		.metavar = "PATH"),
-	COR_OPT(F, COR_OPT_STRING, sandbox, "sandbox", NULL, "create the container in the given sandbox",
-		.metavar = "ID"),
+	COR_OPT(F, COR_OPT_STRING, sandbox, "sandbox", NULL,
+		"create the container in the given sandbox (there are none yet)", .metavar = "ID"),
 	COR_OPT(F, COR_OPT_STRINGS, gpus, "gpus", NULL,
 		"add GPUs to the container, by index (of CDI's nvidia.com/gpu or amd.com/gpu)",
 		.metavar = "N"),

@@ -174,12 +174,29 @@ static void bomb(void **state)
 	assert_not_taken(cor_yaml_parse, b.data, "line 1: too many values");
 }
 
+static void directives(void **state)
+{
+	_cleanup_buf_ struct cor_buf b = {0};
+
+	assert_taken(cor_yaml_parse, "%YAML 1.1\n---\na: 100%\n", "{\"a\":\"100%\"}");
+	for (int i = 0; i < 100000; i++)
+		cor_buf_printf(&b, "%%TAG !a%d! tag:x\n", i);
+	cor_buf_str(&b, "--- 1\n");
+	assert_not_taken(cor_yaml_parse, b.data, "more than 1024 '%'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(json_is_yaml),     cmocka_unit_test(block_style), cmocka_unit_test(scalars),
-		cmocka_unit_test(refused),          cmocka_unit_test(depth),       cmocka_unit_test(bomb),
-		cmocka_unit_test(depth_by_aliases), cmocka_unit_test(merge_keys),
+		cmocka_unit_test(json_is_yaml),
+		cmocka_unit_test(block_style),
+		cmocka_unit_test(scalars),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(depth),
+		cmocka_unit_test(bomb),
+		cmocka_unit_test(depth_by_aliases),
+		cmocka_unit_test(merge_keys),
+		cmocka_unit_test(directives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,8 +55,11 @@ static void unknown_and_missing_runtimes(void **state)
 	set_runtime(r, runtime_name);
 	free(r->c.runtime);
 	r->c.runtime = strdup("io.containerd.kata.v2");
-	assert_int_equal(create(r, no_io, true, NULL), -ENOSYS);
+	assert_int_equal(create(r, no_io, true, NULL), -ENOENT);
 	assert_non_null(strstr(r->err.message, "io.containerd.kata.v2"));
+	free(r->c.runtime);
+	r->c.runtime = strdup("/bin/true");
+	assert_int_equal(create(r, no_io, true, NULL), -ENOSYS);
 	free(r->c.runtime);
 	r->c.runtime = strdup("io.containerd.coracle.v2");
 	free(r->c.runtime_options.type_url);
