@@ -26,6 +26,9 @@ COR_DEFINE_CLEANUP(struct cor_cdi, cor_cdi_free)
 
 /* Whether any valid file is of this vendor, whatever its class. */
 bool cor_cdi_has_vendor(const struct cor_cdi *c, const char *vendor);
+/* "<file>: <why>" of the i-th broken file of this kind (NULL: of those, and directories, whose kind could not be read, so that
+ * it may be any), in the order of reading; NULL behind the last one. Borrowed. */
+const char *cor_cdi_problem(const struct cor_cdi *c, const char *kind, size_t i);
 
 /*
  * The edits for these devices, merged in order: those of a file when its first device is met, then the device's own. One

@@ -219,6 +219,17 @@ bool cor_cdi_has_vendor(const struct cor_cdi *c, const char *vendor)
 	return cor_strv_contains(c->vendors, vendor);
 }
 
+const char *cor_cdi_problem(const struct cor_cdi *c, const char *kind, size_t i)
+{
+	for (size_t k = 0; k < c->n_problems; k++) {
+		const struct problem *p = &c->problems[k];
+
+		if ((kind && p->kind ? streq(p->kind, kind) : kind == p->kind) && i-- == 0)
+			return p->text;
+	}
+	return NULL;
+}
+
 /* ---- resolving ---- */
 
 static const json_t *device_in(const struct file *f, const char *kind, size_t kind_len, const char *name)

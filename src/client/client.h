@@ -83,6 +83,7 @@ int cor_dump_spec(struct cor_services *s, const struct cor_create_options *o, js
 		  struct cor_error *err);
 
 /* Tells x (spec/explain.h) who sets what in the spec and in the record ("container.…") that a run with these options makes.
+ * Of snapshotter and runtime it tells the defaults alone: the caller knows who has set o's, and adds that.
  * Makes nothing, therefore FAILED_PRECONDITION for an image that is not unpacked. (client/explain.c) */
 int cor_explain_container(struct cor_services *s, const struct cor_create_options *o, struct cor_explain *x,
 			  struct cor_error *err);

@@ -112,8 +112,7 @@ static int explain_snapshot(struct explainer *e, struct cor_error *err)
 	_cleanup_map_ struct cor_map labels = {0};
 	int r = cor_labels_from_strv(e->o->snapshotter_labels, &labels, err);
 	if (r >= 0)
-		r = part(e, "container.snapshotter", e->s->default_snapshotter, "--snapshotter",
-			 e->snapshotter, err);
+		r = cor_explain_set(e->x, "container.snapshotter", "default", e->s->default_snapshotter, err);
 	if (r >= 0)
 		r = cor_explain_set(e->x, "container.snapshot_key", "argument", e->o->spec.id, err);
 	if (r >= 0)
@@ -135,7 +134,7 @@ static int explain_snapshot(struct explainer *e, struct cor_error *err)
 static int explain_runtime(struct explainer *e, struct cor_error *err)
 {
 	const struct cor_create_options *o = e->o;
-	int r = part(e, "container.runtime", COR_RUNTIME_DEFAULT, "--runtime", o->runtime, err);
+	int r = cor_explain_set(e->x, "container.runtime", "default", COR_RUNTIME_DEFAULT, err);
 	if (r >= 0)
 		r = part(e, "container.runtime.options.binary_name", NULL, "--runc-binary", o->runc_binary,
 			 err);

@@ -2,12 +2,14 @@
 /*
  * --device vendor/class=name and --gpus N: which CDI devices are asked for. GPUs are those of the first vendor that has any CDI
  * file, NVIDIA's before AMD's. Where neither has one, and NVIDIA's own program for containers is there, that program adds the
- * devices while the container is made, through a hook (ctr did so before it knew of CDI).
+ * devices while the container is made, through a hook (ctr did so before it knew of CDI). A broken file of a vendor's GPUs does
+ * not hand the choice on to the next one: nobody shall get another GPU than he had because of a typing error.
  */
 #include <errno.h>
 #include <inttypes.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/process.h"
 #include "cdi/cdi.h"
@@ -134,21 +136,44 @@ static int add_nvidia_hook(json_t *spec, const char *cli, char *const *gpus, str
 
 /* ---- all of it ---- */
 
+/* A file whose kind nobody knows may be the one of a vendor that would have come before. */
+static void warn_of_unknown(const struct cor_cdi *cdi, const char *used)
+{
+	const char *text;
+
+	for (size_t i = 0; (text = cor_cdi_problem(cdi, NULL, i)); i++)
+		cor_warn("GPUs are taken from %s, although a CDI file cannot be read: %s", used, text);
+}
+
 /* Names of the GPUs, or in *ret_cli the program that adds them. */
 static int find_gpus(const struct cor_cdi *cdi, char *const *gpus, char ***names, char **ret_cli,
 		     struct cor_error *err)
 {
-	static const char *const vendors[] = {"nvidia.com", "amd.com"};
+	static const struct {
+		const char *name, *kind;
+	} vendors[] = {{"nvidia.com", "nvidia.com/gpu"}, {"amd.com", "amd.com/gpu"}};
+	const char *problem;
 
-	for (size_t i = 0; i < ARRAY_SIZE(vendors); i++)
-		if (cor_cdi_has_vendor(cdi, vendors[i]))
-			return add_gpu_names(names, vendors[i], gpus, err);
-	if (cor_find_program(NVIDIA_CLI, NULL, ret_cli) >= 0)
+	for (size_t i = 0; i < ARRAY_SIZE(vendors); i++) {
+		if (cor_cdi_has_vendor(cdi, vendors[i].name)) {
+			if (i > 0)
+				warn_of_unknown(cdi, vendors[i].kind);
+			return add_gpu_names(names, vendors[i].name, gpus, err);
+		}
+		problem = cor_cdi_problem(cdi, vendors[i].kind, 0);
+		if (problem)
+			return cor_error_set(err, COR_INVALID_ARGUMENT, "detect GPU vendor failed: %s",
+					     problem);
+	}
+	if (cor_find_program(NVIDIA_CLI, NULL, ret_cli) >= 0) {
+		warn_of_unknown(cdi, NVIDIA_CLI);
 		return 0;
-	return cor_error_set(
-		err, COR_NOT_FOUND,
-		"detect GPU vendor failed: no known GPU vendor detected in CDI specs, only AMD and "
-		"NVIDIA are supported, and " NVIDIA_CLI " is not in PATH either");
+	}
+	problem = cor_cdi_problem(cdi, NULL, 0);
+	return cor_error_set(err, COR_NOT_FOUND,
+			     "detect GPU vendor failed: no known GPU vendor detected in CDI specs, only AMD "
+			     "and NVIDIA are supported, and " NVIDIA_CLI " is not in PATH either%s%s",
+			     problem ? ": " : "", problem ? problem : "");
 }
 
 static int inject(json_t *spec, const struct cor_cdi *cdi, char *const *names, struct cor_error *err)

@@ -336,6 +336,51 @@ z-field.json devices\[0\]: unknown field "x\\x0ay"'
 	assert_error 1 '^coracle: invalid value "one" for flag -gpus: parse error$'
 }
 
+@test "--gpus: a broken file is named, and hands nothing on to another vendor in silence" {
+	no_vendor='no known GPU vendor detected in CDI specs, only AMD and NVIDIA are supported, and nvidia-container-cli is not in PATH either'
+	gpu() { PATH=${1:+$1:}$PATH run --separate-stderr in_ns coracle run --rm --gpus 0 busybox "$id" sh -c 'echo $GPU'; }
+	take_baseline
+	# Of a vendor's own kind: an error, whoever else there is.
+	broken='{"cdiVersion": "0.7.0", "kind": "%s", "devices": []}\n'
+	mkdir "$RIG/out/bin"
+	printf '#!/bin/sh\n' >"$RIG/out/bin/nvidia-container-cli"
+	chmod +x "$RIG/out/bin/nvidia-container-cli"
+	# shellcheck disable=SC2059 # a format
+	printf "$broken" nvidia.com/gpu >"$etc/n.json"
+	gpu
+	assert_error 1 '^coracle: detect GPU vendor failed: /etc/cdi/n.json: .*devices?'
+	spec "$etc/amd.json" amd.com/gpu 0 '{"env": ["GPU=amd0"]}'
+	gpu "$RIG/out/bin"
+	assert_error 1 '^coracle: detect GPU vendor failed: /etc/cdi/n.json: '
+	# A good file of the vendor beside it serves; what comes after the vendor that serves is nobody's matter.
+	spec "$run/nvidia.json" nvidia.com/gpu 0 '{"env": ["GPU=nvidia0"]}'
+	# shellcheck disable=SC2059
+	printf "$broken" amd.com/gpu >"$etc/amd.json"
+	echo '{' >"$etc/x.json"
+	gpu
+	[ "$status" = 0 ] && [ "$output" = nvidia0 ] && [ -z "$stderr" ]
+	# AMD's own is broken, and NVIDIA has none.
+	rm "$etc/n.json" "$run/nvidia.json" "$etc/x.json"
+	gpu "$RIG/out/bin"
+	assert_error 1 '^coracle: detect GPU vendor failed: /etc/cdi/amd.json: '
+	# Of no kind that could be read: another vendor, or the hook, is used with a warning; or it is the reason.
+	rm "$etc/amd.json"
+	echo '{' >"$etc/x.json"
+	gpu
+	assert_error 1 "^coracle: detect GPU vendor failed: $no_vendor: /etc/cdi/x.json: line 2: "
+	gpu "$RIG/out/bin"
+	[ "$status" = 0 ]
+	[[ "$stderr" == 'coracle: warning: GPUs are taken from nvidia-container-cli, although a CDI file cannot be read: /etc/cdi/x.json: '* ]]
+	echo '[' >"$run/y.yaml"
+	spec "$etc/amd.json" amd.com/gpu 0 '{"env": ["GPU=amd0"]}'
+	gpu
+	[ "$status" = 0 ] && [ "$output" = amd0 ]
+	[ "${#stderr_lines[@]}" = 2 ]
+	[[ "${stderr_lines[0]}" == 'coracle: warning: GPUs are taken from amd.com/gpu, although a CDI file cannot be read: /etc/cdi/x.json: '* ]]
+	[[ "${stderr_lines[1]}" == *': /var/run/cdi/y.yaml: '* ]]
+	assert_baseline
+}
+
 @test "--gpus without CDI files: an error, or the hook of nvidia-container-cli where that is there" {
 	take_baseline
 	run --separate-stderr in_ns coracle run --rm --gpus 0 busybox "$id" true

@@ -200,6 +200,30 @@ samples() {
 @test "the snapshotter from the environment" {
 	CONTAINERD_SNAPSHOTTER=overlayfs run explain app one
 	says 'container.snapshotter overlayfs $CONTAINERD_SNAPSHOTTER (overrides default: overlayfs)'
+	coracle snapshots --snapshotter native unpack "$(coracle images list | awk '$1 == "app" { print $3 }')" >/dev/null
+	CONTAINERD_SNAPSHOTTER=native run explain app one
+	says 'container.snapshotter native $CONTAINERD_SNAPSHOTTER (overrides default: overlayfs)'
+	CONTAINERD_SNAPSHOTTER=native run explain --snapshotter overlayfs app one
+	says 'container.snapshotter overlayfs --snapshotter (overrides $CONTAINERD_SNAPSHOTTER: native, default: overlayfs)'
+	CONTAINERD_SNAPSHOTTER=native run explain --snapshotter native app one
+	says 'container.snapshotter native --snapshotter (overrides $CONTAINERD_SNAPSHOTTER: native, default: overlayfs)'
+	# Empty is as if it was not there.
+	CONTAINERD_SNAPSHOTTER='' run explain app one
+	says 'container.snapshotter overlayfs default'
+	CONTAINERD_SNAPSHOTTER=native run explain --snapshotter '' app one
+	says 'container.snapshotter overlayfs default'
+	CONTAINERD_SNAPSHOTTER=native run explain --rootfs "$RIG/rootfs" one /bin/true
+	[ "$status" -eq 0 ]
+	[[ $output != *snapshotter* ]]
+}
+
+@test "a flag that gives the default is what has set it" {
+	run explain --snapshotter overlayfs --runtime io.containerd.runc.v2 app one
+	says 'container.snapshotter overlayfs --snapshotter (overrides default: overlayfs)'
+	says 'container.runtime io.containerd.runc.v2 --runtime (overrides default: io.containerd.runc.v2)'
+	run explain --runtime io.containerd.coracle.v2 app one
+	says 'container.runtime io.containerd.coracle.v2 --runtime (overrides default: io.containerd.runc.v2)'
+	says 'container.snapshotter overlayfs default'
 }
 
 @test "nothing is made" {

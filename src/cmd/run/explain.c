@@ -68,6 +68,24 @@ static int explain_flag(const struct cor_command *cmd, const void *flags, size_t
 	return r >= 0 && given ? cor_explain_set(x, path, source, text, err) : r;
 }
 
+/* A text that a variable or the flag has set over its default. The parser borrows texts, so whose it is tells who gave it, even
+ * where it is the same as the default. */
+static int explain_given(const struct cor_command *cmd, const void *flags, const char *flag, const char *path,
+			 struct cor_explain *x, struct cor_error *err)
+{
+	const struct cor_option *o = cor_options_find(cmd, flag, strlen(flag));
+	const char *text = *(const char *const *)(const void *)((const char *)flags + o->offset);
+	const char *env = o->env ? getenv(o->env) : NULL;
+	if (cor_empty(text) || text == o->def)
+		return 0;
+	_cleanup_free_ char *variable = cor_asprintf("$%s", o->env ? o->env : "");
+	_cleanup_free_ char *source = cor_asprintf("--%s", flag);
+	if (!variable || !source)
+		return cor_error_oom(err);
+	int r = cor_empty(env) ? 0 : cor_explain_set(x, path, variable, env, err);
+	return r < 0 || text == env ? r : cor_explain_set(x, path, source, text, err);
+}
+
 /* Which of the flags wins is task_io.c's rule. */
 static int explain_stdio(const struct cor_task_options *t, struct cor_explain *x, struct cor_error *err)
 {
@@ -87,11 +105,9 @@ static int explain_task(struct cor_context *ctx, const struct cor_run_options *o
 	int r = explain_stdio(&o->task, x, err);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(task_flags); i++)
 		r = explain_flag(ctx->command, flags, i, x, err);
-	/* The flag's text is the variable's own where that has set it. */
-	const char *env = getenv("CONTAINERD_SNAPSHOTTER");
-	if (r >= 0 && o->create.image && !cor_empty(env) && o->create.snapshotter == env)
-		r = cor_explain_set(x, "container.snapshotter", "$CONTAINERD_SNAPSHOTTER", env, err);
-	return r;
+	if (r >= 0 && o->create.image)
+		r = explain_given(ctx->command, flags, "snapshotter", "container.snapshotter", x, err);
+	return r < 0 ? r : explain_given(ctx->command, flags, "runtime", "container.runtime", x, err);
 }
 
 /* ---- printing ---- */

@@ -224,6 +224,29 @@ static void odd_directory(void **state)
 	assert_unresolvable(d, LIST("a/b=y"), "unresolvable CDI devices a/b=y: <: open: not a directory");
 }
 
+/* One after the other, of the kind that is asked for and of no other. */
+static void problems(void **state)
+{
+	struct dirs *d = *state;
+	struct cor_cdi *c;
+
+	put(d->low, "1.yaml", "{");
+	put(d->low, "2.yaml", "kind: a/b\n");
+	put_spec(d->low, "3.yaml", "a/b", "x", "1");
+	put(d->high, "4.yaml", "kind: a/bc\n");
+	put(d->high, "5.yaml", "kind: a/b\n");
+	put(d->high, "6.yaml", "[");
+	c = opened(d, LIST("a/b"));
+	assert_non_null(strstr(cor_cdi_problem(c, "a/b", 0), "/2.yaml: no cdiVersion"));
+	assert_non_null(strstr(cor_cdi_problem(c, "a/b", 1), "/5.yaml: no cdiVersion"));
+	assert_null(cor_cdi_problem(c, "a/b", 2));
+	assert_null(cor_cdi_problem(c, "a", 0));
+	assert_non_null(strstr(cor_cdi_problem(c, NULL, 0), "/1.yaml: line 2: "));
+	assert_non_null(strstr(cor_cdi_problem(c, NULL, 1), "/6.yaml: line 2: "));
+	assert_null(cor_cdi_problem(c, NULL, 2));
+	cor_cdi_free(c);
+}
+
 static void vendors(void **state)
 {
 	struct dirs *d = *state;
@@ -243,8 +266,8 @@ static void vendors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_there), TEST(merging),   TEST(priority),      TEST(conflict),
-		TEST(broken_files),  TEST(odd_files), TEST(odd_directory), TEST(vendors),
+		TEST(nothing_there), TEST(merging),       TEST(priority), TEST(conflict), TEST(broken_files),
+		TEST(odd_files),     TEST(odd_directory), TEST(problems), TEST(vendors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
