@@ -3,10 +3,11 @@
  * Looking into a snapshot without leaving a mount behind: the view is either a plain directory or a mount that is
  * detached before its descriptor is returned, so the kernel drops it with the last descriptor.
  */
-#include "base/mount.h"
+#include "base/mount_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -35,26 +36,42 @@ static int read_only_overlay(const struct cor_mount *m, const char *upper, struc
 	return r < 0 ? r : cor_mounts_add(ret, m->type, m->source, NULL, options);
 }
 
-/* For older kernels: mounted on a directory of its own for as long as it takes to open it. */
+struct view_call {
+	const struct cor_mounts *m;
+	const char *dir;
+	struct cor_error *err;
+};
+
+/* By path, after the namespace is made: the descriptors that we have lead into the old one. */
+static int view_here(void *arg)
+{
+	const struct view_call *c = arg;
+	struct mount_attr private = {.propagation = MS_PRIVATE};
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof(private)) < 0)
+		return cor_error_errno(c->err, errno, "make mounts private");
+	_cleanup_close_ int target = open_directory(c->dir, c->err);
+	int r = target < 0 ? target : cor_mount_all(c->m, target, c->err);
+	return r < 0 ? r : open_directory(c->dir, c->err);
+}
+
+/* For older kernels: mounted in a mount namespace of its own for as long as it takes to open it. Nobody else can look in, and
+ * nothing is left when we are killed. */
 static int open_detached(const struct cor_mounts *m, struct cor_error *err)
 {
 	char dir[] = "/tmp/coracle-view-XXXXXX";
+	struct cor_error failure = {0};
+	struct view_call call = {.m = m, .dir = dir, .err = &failure};
 	if (!mkdtemp(dir))
 		return cor_error_errno(err, errno, "make %s", dir);
-	_cleanup_close_ int target = open_directory(dir, err);
-	int r = target < 0 ? target : cor_mount_all(m, target, err);
-	int fd = -1;
-	if (r == 0) {
-		fd = open_directory(dir, err);
-		if (umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && fd >= 0) {
-			r = cor_error_errno(err, errno, "unmount %s", dir);
-			fd = cor_close(fd);
-		} else if (fd < 0) {
-			r = fd;
-		}
-	}
+	int fd = cor_call_in_child(CLONE_NEWNS, view_here, &call);
 	(void)rmdir(dir);
-	return r < 0 ? r : fd;
+	if (fd >= 0)
+		return fd;
+	if (failure.code == COR_OK)
+		return cor_error_errno(err, fd, "new mount namespace");
+	if (err)
+		*err = failure;
+	return fd;
 }
 
 int cor_mounts_open_tree(const struct cor_mounts *m, struct cor_error *err)

@@ -75,29 +75,37 @@ static int open_rootfs(struct builder *b, int *ret_fd, struct cor_error *err)
 	return 0;
 }
 
-/* A run that was killed between snapshot and record has left its snapshot under the name. Nothing keeps it, so a collection
- * takes it; a snapshot that somebody wants stays, and so does the error. */
+int cor_reclaim_snapshot(struct cor_services *s, const char *key, struct cor_error *err)
+{
+	struct cor_container c = {0};
+	if (!s->gc)
+		return 0;
+	if (s->containers->get(s, key, &c, NULL) >= 0) {
+		cor_container_done(&c);
+		return 0;
+	}
+	s->leases->end(s); /* our own lease holds the name, too */
+	int r = s->gc->run(s, false, NULL, NULL, err);
+	if (r >= 0)
+		r = s->leases->begin(s, err);
+	return r < 0 ? r : 1;
+}
+
 static int make_own_snapshot(struct builder *b, const char *key, bool view, struct cor_error *err)
 {
-	struct cor_services *s = b->s;
-	struct cor_error e = {0};
-	struct cor_container c = {0};
-	int r = make_snapshot(b, key, view, &e);
-	if (r < 0 && e.code == COR_ALREADY_EXISTS && s->gc) {
-		if (s->containers->get(s, key, &c, NULL) >= 0) {
-			cor_container_done(&c);
-		} else {
-			cor_error_clear(&e);
-			s->leases->end(s); /* our own lease holds the name, too */
-			r = s->gc->run(s, false, NULL, NULL, &e);
-			if (r >= 0)
-				r = s->leases->begin(s, &e);
-			if (r >= 0)
-				r = make_snapshot(b, key, view, &e);
+	struct cor_error e = {0}, found = {0};
+	int r = make_snapshot(b, key, view, &found);
+	if (r < 0 && found.code == COR_ALREADY_EXISTS) {
+		int again = cor_reclaim_snapshot(b->s, key, &e);
+		if (again < 0)
+			found = e;
+		if (again > 0) {
+			cor_error_clear(&found);
+			r = make_snapshot(b, key, view, &found);
 		}
 	}
 	if (r < 0 && err)
-		*err = e;
+		*err = found;
 	return r;
 }
 

@@ -273,6 +273,24 @@ static int find_parent(struct restorer *x, struct cor_remap *ret, struct cor_err
 	return cor_remap_image(x->s, &x->image, x->snapshotter, &o, ret, err);
 }
 
+static int prepare(struct restorer *x, const struct cor_remap *remap, const struct cor_map *labels,
+		   struct cor_mounts *ret, struct cor_error *err)
+{
+	const char *key = x->create->spec.id, *parent = remap->parent ? remap->parent : x->image.chain_id;
+	struct cor_error e = {0};
+	int r = x->s->snapshots->prepare(x->s, x->snapshotter, key, parent, labels, ret, &e);
+	if (r < 0 && e.code == COR_ALREADY_EXISTS) {
+		int again = cor_reclaim_snapshot(x->s, key, err);
+		if (again < 0)
+			return again;
+		if (again > 0)
+			return x->s->snapshots->prepare(x->s, x->snapshotter, key, parent, labels, ret, err);
+	}
+	if (r < 0 && err)
+		*err = e;
+	return r;
+}
+
 static int make_snapshot(struct restorer *x, struct cor_error *err)
 {
 	struct cor_remap remap = {0};
@@ -285,9 +303,7 @@ static int make_snapshot(struct restorer *x, struct cor_error *err)
 	if (r >= 0)
 		r = find_parent(x, &remap, err);
 	if (r >= 0)
-		r = x->s->snapshots->prepare(x->s, x->snapshotter, x->create->spec.id,
-					     remap.parent ? remap.parent : x->image.chain_id, &labels,
-					     &mounts, err);
+		r = prepare(x, &remap, &labels, &mounts, err);
 	cor_remap_done(&remap);
 	if (r < 0)
 		return r;

@@ -120,8 +120,9 @@ static const char *plain_name(const struct cor_tar_entry *e)
 		name += 2;
 	if (e->type == COR_TAR_DIRECTORY)
 		return streq(name, "") || streq(name, ".") ? "" : NULL;
-	bool plain = e->type == COR_TAR_FILE && *name && !strchr(name, '/') && !streq(name, ".") &&
-		     !streq(name, "..");
+	/* criu's archives have no holes: what would be written has the size of what was read. */
+	bool plain = e->type == COR_TAR_FILE && !e->sparse && *name && !strchr(name, '/') &&
+		     !streq(name, ".") && !streq(name, "..");
 	return plain ? name : NULL;
 }
 
@@ -135,6 +136,9 @@ static int write_file(struct cor_tar_reader *t, int dir, const char *name, const
 	if (fd < 0)
 		return errno == EEXIST ? bad_entry(e, "is there twice", err)
 				       : cor_error_errno(err, errno, "write %.200s", name);
+	/* Whatever our umask: in a user namespace criu reads it as the mapped root. */
+	if (fchmod(fd, 0644) < 0)
+		return cor_error_errno(err, errno, "write %.200s", name);
 	while ((n = cor_tar_read(t, buf, CHUNK, err)) > 0) {
 		r = cor_write_full(fd, buf, (size_t)n);
 		if (r < 0)

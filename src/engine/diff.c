@@ -241,7 +241,6 @@ static int diff_compare(struct cor_services *s, const struct cor_mounts *lower,
 			const struct cor_mounts *upper, const char *media_type, const char *ref,
 			const struct cor_map *labels, struct cor_descriptor *ret, struct cor_error *err)
 {
-	struct cor_engine *e = cor_engine_of(s);
 	struct output o = {0};
 	enum cor_compression kind;
 	char diff_id[COR_DIGEST_MAX];
@@ -250,10 +249,12 @@ static int diff_compare(struct cor_services *s, const struct cor_mounts *lower,
 	int r = compression_of(media_type, &kind, err);
 	if (r < 0)
 		return r;
-	_cleanup_close_ int lower_fd = lower && lower->n ? cor_engine_view(e, lower, err) : -1;
+	/* Read-only, and without the work directory: a container may be running in this very snapshot, and a second mount of its
+	 * upper and work directories would break the first. */
+	_cleanup_close_ int lower_fd = lower && lower->n ? cor_mounts_open_view(lower, false, err) : -1;
 	if (lower_fd < 0 && lower && lower->n)
 		return lower_fd;
-	_cleanup_close_ int upper_fd = cor_engine_view(e, upper, err);
+	_cleanup_close_ int upper_fd = cor_mounts_open_view(upper, false, err);
 	if (upper_fd < 0)
 		return upper_fd;
 	r = open_output(s, ref, &o, err);

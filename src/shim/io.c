@@ -31,7 +31,9 @@ static int give_to_owner(const struct cor_io *io, const struct cor_io_request *r
 		if (fstat(io->child[i], &st) < 0)
 			return cor_error_errno(err, errno, "stdio");
 		bool own = S_ISFIFO(st.st_mode) || (i > 0 && S_ISREG(st.st_mode));
-		if (own && fchown(io->child[i], req->uid, req->gid) < 0)
+		/* A file system that cannot: the descriptor works all the same. */
+		if (own && fchown(io->child[i], req->uid, req->gid) < 0 && errno != EPERM &&
+		    errno != EINVAL && errno != EROFS && errno != EOPNOTSUPP && errno != ENOSYS)
 			return cor_error_errno(err, errno, "stdio: change owner");
 	}
 	return 0;

@@ -75,6 +75,23 @@ teardown() { rig_clear; }
 	grep -q " delete " "$RIG/calls"
 }
 
+@test "a snapshot that is read while its container runs: what the container does to its files goes on working" {
+	coracle run -d busybox "$id" sleep 1000
+	coracle tasks exec --exec-id a "$id" sh -c 'echo new >/new'
+	coracle snapshots diff "$id" | tar tz >"$RIG/names"
+	grep -qx new "$RIG/names"
+	coracle containers checkpoint --rw "$id" "kept:$id"
+	coracle tasks exec --exec-id b "$id" sh -c 'echo x >>/etc/passwd && rm /etc/group && mkdir /etc/d && mv /new /etc/d/'
+	coracle snapshots diff "$id" | tar tz >"$RIG/names"
+	for name in etc/passwd etc/.wh.group etc/d/new; do grep -qx "$name" "$RIG/names" || fail "$name: $(cat "$RIG/names")" || return; done
+	coracle images delete --sync "kept:$id"
+	coracle run --rm busybox "$id-rm" sleep 1000 </dev/null >"$RIG/out" 2>&1 3>&- &
+	wait_for 10 has_status "$id-rm" RUNNING
+	coracle snapshots diff "$id-rm" | tar tz >/dev/null
+	coracle tasks kill -s KILL "$id-rm"
+	wait $! || true
+}
+
 # ---- the monitor goes --------------------------------------------------------------------------------------------------------
 
 @test "kill -9 of the shim: the container is killed, the state is clear, delete works" {
