@@ -20,6 +20,7 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PROCS_MAX   (4u << 20)
+#define KILL_ROUNDS 100
 
 bool cor_cgroup_path_is_own(const char *path)
 {
@@ -36,21 +37,30 @@ static void write_word(int dir, const char *file, const char *word)
 		(void)cor_write_full(fd, word, strlen(word));
 }
 
-static void kill_listed(int dir)
+/* The number of processes that were there. */
+static size_t kill_listed(int dir)
 {
 	_cleanup_free_ char *text = NULL;
+	size_t n = 0;
 	if (cor_read_file_at(dir, "cgroup.procs", PROCS_MAX, &text, NULL, NULL) < 0)
-		return;
+		return 0;
 	_cleanup_strv_ char **lines = cor_strv_split(text, '\n');
 	for (char **l = lines; l && *l; l++) {
 		uint32_t pid;
-		if (cor_parse_u32(*l, &pid) == 0 && pid > 1 && pid <= INT32_MAX)
+		if (cor_parse_u32(*l, &pid) == 0 && pid > 1 && pid <= INT32_MAX && ++n)
 			(void)kill((pid_t)pid, SIGKILL);
 	}
+	return n;
 }
 
-/* Calls fn for the path in each hierarchy: the root itself and every directory in it that has one. The sum of what it
- * returns, or its first negative result. */
+static bool is_hierarchy(int fd)
+{
+	struct statfs fs;
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
+/* Calls fn for the path in each hierarchy: the root itself, where that is v2 (what lies in it are groups then), else every
+ * directory in it that is one. The sum of what it returns, or its first negative result. */
 static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *path, const void *arg),
 			     const void *arg)
 {
@@ -61,19 +71,36 @@ static int in_each_hierarchy(const char *path, int (*fn)(int base, const char *p
 		cor_close(again);
 		return -ENOENT;
 	}
-	int sum = fn(root, path, arg), failure = sum < 0 ? sum : 0;
-	for (struct dirent *ent; (ent = readdir(d));) {
+	bool unified = is_hierarchy(root);
+	int sum = unified ? fn(root, path, arg) : 0, failure = sum < 0 ? sum : 0;
+	for (struct dirent *ent; !unified && (ent = readdir(d));) {
 		if (ent->d_name[0] == '.' || ent->d_type == DT_REG)
 			continue;
 		_cleanup_close_ int base =
 			openat(root, ent->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		int r = base < 0 ? 0 : fn(base, path, arg);
+		int r = base >= 0 && is_hierarchy(base) ? fn(base, path, arg) : 0;
 		if (r < 0 && failure == 0)
 			failure = r;
 		sum += r;
 	}
 	(void)closedir(d);
 	return failure < 0 ? failure : sum;
+}
+
+static void thaw(int dir)
+{
+	write_word(dir, "freezer.state", "THAWED");
+	write_word(dir, "cgroup.freeze", "0");
+}
+
+static int thaw_below(int base, const char *path, const void *arg)
+{
+	(void)arg;
+	_cleanup_close_ int dir = cor_open_in_root(base, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return 0;
+	thaw(dir);
+	return 1;
 }
 
 static int kill_below(int base, const char *path, const void *arg)
@@ -83,9 +110,12 @@ static int kill_below(int base, const char *path, const void *arg)
 	if (dir < 0)
 		return 0;
 	write_word(dir, "cgroup.kill", "1");
-	kill_listed(dir);
-	write_word(dir, "freezer.state", "THAWED");
-	write_word(dir, "cgroup.freeze", "0");
+	/* v1: what one of them has forked meanwhile comes in the next round; a frozen one dies when thawed. */
+	for (int rounds = 0; kill_listed(dir) && rounds < KILL_ROUNDS; rounds++) {
+		thaw(dir);
+		(void)usleep(1000);
+	}
+	thaw(dir);
 	return 1;
 }
 
@@ -176,6 +206,11 @@ int cor_cgroup_open_of(pid_t pid, const char *controller)
 void cor_cgroup_kill(const char *path)
 {
 	(void)in_each_hierarchy(path, kill_below, NULL);
+}
+
+void cor_cgroup_thaw(const char *path)
+{
+	(void)in_each_hierarchy(path, thaw_below, NULL);
 }
 
 int cor_cgroup_remove(const char *path)

@@ -11,8 +11,9 @@
 
 /* True for a path that names a group of one's own: absolute, not the root, not systemd's "slice:prefix:name". */
 bool cor_cgroup_path_is_own(const char *path);
-/* Kills the processes in these groups; thaws them first. */
+/* Kills the processes in these groups, whoever's they are, frozen ones too. */
 void cor_cgroup_kill(const char *path);
+void cor_cgroup_thaw(const char *path);
 /* Moves a process into these groups, where they exist. Their number, or the first -errno of one that does not take it. */
 int cor_cgroup_join(const char *path, pid_t pid);
 /* True where there is nothing but v2. */

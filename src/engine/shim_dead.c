@@ -84,36 +84,52 @@ static void runtime_delete(const struct cor_task_runtime *r, const char *id)
 	(void)cor_wait_exit(pid, &status);
 }
 
-/* linux.cgroupsPath of the bundle's spec, NULL when there is none of its own. Caller frees. */
-static char *cgroup_path(int bundle_fd)
+struct group {
+	char *path;             /* linux.cgroupsPath, NULL: none of its own */
+	bool own_pid_namespace; /* init has taken everything in it along */
+};
+
+static struct group read_group(int bundle_fd)
 {
+	struct group g = {0};
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json_t *doc = NULL;
 	const char *path = NULL;
-	size_t n;
+	size_t n, i;
+	const json_t *ns, *part;
 	if (cor_read_file_at(bundle_fd, "config.json", CONFIG_MAX, &text, &n, NULL) < 0 ||
-	    cor_json_parse(text, n, "config.json", &doc, NULL) < 0 ||
-	    cor_json_get_str(json_object_get(doc, "linux"), "cgroupsPath", &path, NULL) < 0)
-		return NULL;
-	return cor_cgroup_path_is_own(path) ? strdup(path) : NULL;
+	    cor_json_parse(text, n, "config.json", &doc, NULL) < 0)
+		return g;
+	part = json_object_get(doc, "linux");
+	json_array_foreach(json_object_get(part, "namespaces"), i, ns)
+	{
+		const char *type = json_string_value(json_object_get(ns, "type"));
+		if (type && streq(type, "pid"))
+			g.own_pid_namespace = cor_empty(json_string_value(json_object_get(ns, "path")));
+	}
+	if (cor_json_get_str(part, "cgroupsPath", &path, NULL) == 0 && cor_cgroup_path_is_own(path))
+		g.path = strdup(path);
+	return g;
 }
 
 bool cor_task_clean_up(const struct cor_engine *e, const char *id, int bundle_fd)
 {
 	struct cor_task_runtime r = {0};
 	bool knew = cor_task_runtime_load(bundle_fd, &r) == 0 && runtime_knows(r.root, id);
-	/* Without a container, what runs in the cgroup of the spec is somebody else's; and so is an empty one, unless it has
-	 * the container's name. */
 	bool was_made = knew || faccessat(bundle_fd, "init.pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	_cleanup_free_ char *own = cor_asprintf("/%s/%s", e->ns, id);
-	_cleanup_free_ char *cgroup = cgroup_path(bundle_fd);
-	if (cgroup && was_made)
-		cor_cgroup_kill(cgroup);
+	struct group g = read_group(bundle_fd);
+	_cleanup_free_ char *path = g.path, *own = cor_asprintf("/%s/%s", e->ns, id);
+	bool named = path && own && streq(path, own);
+	/* In a group of another name there may be others' processes; and without a container they all are. */
+	if (was_made && named && !(knew && g.own_pid_namespace))
+		cor_cgroup_kill(path);
+	else if (was_made && path)
+		cor_cgroup_thaw(path);
 	if (knew)
 		runtime_delete(&r, id);
 	(void)cor_unmount_at(bundle_fd, "rootfs", NULL);
-	if (cgroup && (was_made || (own && streq(cgroup, own))))
-		(void)cor_cgroup_remove(cgroup);
+	if (path && (was_made || named))
+		(void)cor_cgroup_remove(path);
 	cor_task_runtime_done(&r);
 	return knew;
 }

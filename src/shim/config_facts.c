@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cgroup.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "shim/json_scan.h"
@@ -49,4 +50,17 @@ void cor_config_facts_done(struct cor_config_facts *f)
 {
 	free(f->cgroups_path);
 	f->cgroups_path = NULL;
+}
+
+void cor_config_facts_kill_rest(int bundle_fd, const char *ns, const char *id)
+{
+	struct cor_config_facts facts;
+	_cleanup_free_ char *own = cor_asprintf("/%s/%s", ns, id);
+	if (cor_config_facts_read(bundle_fd, &facts) < 0)
+		return;
+	if (!facts.own_pid_namespace && own && streq(facts.cgroups_path, own))
+		cor_cgroup_kill(facts.cgroups_path);
+	else if (cor_cgroup_path_is_own(facts.cgroups_path))
+		cor_cgroup_thaw(facts.cgroups_path);
+	cor_config_facts_done(&facts);
 }

@@ -14,5 +14,9 @@ struct cor_config_facts {
 /* Reads config.json of the bundle. 0, or -errno and nothing is set. */
 int cor_config_facts_read(int bundle_fd, struct cor_config_facts *ret);
 void cor_config_facts_done(struct cor_config_facts *f);
+/* After init was killed: a frozen container is thawed, so that it dies; and where init was not alone in killing the others
+ * (no pid namespace of its own), what else is in the group of the container's own name, "/<ns>/<id>", is killed. In a group of
+ * another name there may be others' processes: those are the runtime's to tell apart. */
+void cor_config_facts_kill_rest(int bundle_fd, const char *ns, const char *id);
 
 #endif

@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
 #include "base/fd.h"
 #include "base/process.h"
 #include "shim/config_facts.h"
@@ -24,23 +23,20 @@
 /* Its descriptors, from 3 up. */
 enum { ALIVE = 3, INIT, BUNDLE, FDS_END };
 
-static void kill_container(void)
+static void kill_container(const struct cor_shim *s)
 {
-	struct cor_config_facts facts = {0};
-	/* Also thaws it, and reaches what has no pid namespace of its own. */
-	if (cor_config_facts_read(BUNDLE, &facts) == 0 && cor_cgroup_path_is_own(facts.cgroups_path))
-		cor_cgroup_kill(facts.cgroups_path);
 	(void)cor_pidfd_kill(INIT, SIGKILL);
+	cor_config_facts_kill_rest(BUNDLE, s->ns, s->id);
 }
 
-static _Noreturn void guard(void)
+static _Noreturn void guard(const struct cor_shim *s)
 {
 	struct pollfd fds[] = {{.fd = INIT, .events = POLLIN}, {.fd = ALIVE, .events = POLLIN}};
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		if (!fds[0].revents)
-			kill_container();
+			kill_container(s);
 		_exit(0);
 	}
 }
@@ -78,6 +74,6 @@ void cor_guard_start(const struct cor_shim_process *init)
 	(void)prctl(PR_SET_NAME, "coracle-guard");
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 	if (claim(fds))
-		guard();
+		guard(init->shim);
 	_exit(1);
 }

@@ -304,7 +304,7 @@ COR_METHOD(shutdown)
 	if (s->init && x->now) {
 		if (s->init->state == COR_PROC_MAKING)
 			cor_prepare_abort(s->init);
-		else if (!s->init->call)
+		else if (!s->init->call && s->init->state != COR_PROC_DELETING)
 			cor_removal_force(s->init);
 	}
 	cor_shim_check_idle(s);

@@ -297,6 +297,11 @@ static int run_binary(struct cor_publisher *p, const struct event *e)
 	return 0;
 }
 
+bool cor_publisher_has_child(const struct cor_publisher *p, pid_t pid)
+{
+	return p && p->child > 0 && p->child == pid;
+}
+
 bool cor_publisher_child(struct cor_publisher *p, pid_t pid, int status)
 {
 	if (!p || p->child <= 0 || p->child != pid)

@@ -34,6 +34,7 @@ void cor_publisher_send(struct cor_publisher *p, const char *topic, const char *
 			size_t n);
 /* True when all is sent. Else `drained` is called when it is, or when that takes too long. */
 bool cor_publisher_finish(struct cor_publisher *p);
+bool cor_publisher_has_child(const struct cor_publisher *p, pid_t pid);
 /* A child exited: true when it was one of the publisher's. */
 bool cor_publisher_child(struct cor_publisher *p, pid_t pid, int status);
 

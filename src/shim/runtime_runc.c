@@ -213,7 +213,7 @@ static void runc_abort(struct cor_runtime *rt, const void *data)
 {
 	/* Not reaped yet, so the number is still its own. */
 	for (struct runc_job *job = runc_of(rt)->jobs; job; job = job->next)
-		if (job->data == data)
+		if (job->data == data && job->verb != RUNC_DELETE) /* taking back is not broken off */
 			(void)kill(job->pid, SIGKILL);
 }
 

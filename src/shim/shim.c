@@ -95,6 +95,7 @@ void cor_shim_kill_orphans(struct cor_shim *s)
 		return; /* a kernel without CONFIG_PROC_CHILDREN */
 	/* Our children, not yet reaped: the numbers are theirs. */
 	for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save))
-		if (cor_parse_u32(p, &pid) == 0 && pid > 1 && !is_logger(s, (pid_t)pid))
+		if (cor_parse_u32(p, &pid) == 0 && pid > 1 && !is_logger(s, (pid_t)pid) &&
+		    !cor_publisher_has_child(s->publisher, (pid_t)pid))
 			(void)kill((pid_t)pid, SIGKILL);
 }

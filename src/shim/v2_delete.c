@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -47,7 +46,7 @@ static int run_delete(const char *binary, const char *root, const char *id, stru
 }
 
 /* The shim wrote down what it was about to call: the program and its root, one per line. Without that nothing was made. */
-static void delete_container(int bundle, const char *id)
+static void delete_container(int bundle, const char *ns, const char *id)
 {
 	_cleanup_free_ char *text = NULL;
 	struct cor_error err = {0};
@@ -56,11 +55,7 @@ static void delete_container(int bundle, const char *id)
 	_cleanup_strv_ char **lines = cor_strv_split(text, '\n');
 	if (cor_strv_len(lines) < 2 || lines[0][0] != '/' || lines[1][0] != '/')
 		return;
-	/* What has no pid namespace of its own outlives its init; a frozen container dies only when thawed. */
-	struct cor_config_facts facts = {0};
-	if (cor_config_facts_read(bundle, &facts) == 0 && cor_cgroup_path_is_own(facts.cgroups_path))
-		cor_cgroup_kill(facts.cgroups_path);
-	cor_config_facts_done(&facts);
+	cor_config_facts_kill_rest(bundle, ns, id);
 	if (run_delete(lines[0], lines[1], id, &err) < 0)
 		warn(&err);
 }
@@ -108,7 +103,7 @@ int cor_v2_delete(const struct cor_v2 *v, struct cor_error *err)
 	_cleanup_close_ int bundle = openat(AT_FDCWD, v->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (bundle < 0)
 		return cor_error_errno(err, errno, "%s", v->bundle);
-	delete_container(bundle, v->id);
+	delete_container(bundle, v->ns, v->id);
 	if (cor_rootfs_unmount(bundle, &warning) < 0)
 		warn(&warning);
 	remove_socket(bundle);

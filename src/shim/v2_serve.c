@@ -38,10 +38,11 @@ int cor_v2_serve(const struct cor_v2 *v, int listen_fd, int *ready, const char *
 		}
 		r = cor_shim_loop(&shim, err);
 	}
+	/* First: whoever starts the next one shall not find us, nor lose its socket to us. */
+	if (socket)
+		(void)unlinkat(AT_FDCWD, socket, 0);
 	cor_shim_tear_down(&shim);
 	cor_oom_stop(&shim);
 	shim.publisher = cor_publisher_free(shim.publisher);
-	if (socket)
-		(void)unlinkat(AT_FDCWD, socket, 0);
 	return r;
 }

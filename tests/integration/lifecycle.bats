@@ -124,6 +124,17 @@ teardown() { rig_clear; }
 	assert_baseline
 }
 
+@test "kill -9 of the shim: others in a control group that both were given live on" {
+	coracle run -d --cgroup "/$NS/shared" busybox "$id-a" sleep 1000
+	coracle run -d --cgroup "/$NS/shared" busybox "$id-b" sleep 1000
+	pid=$(task_pid "$id-a")
+	kill -KILL "$(shim_pid "$id-a")"
+	wait_for 10 is_gone "$pid"
+	coracle tasks delete --force "$id-a" || true
+	coracle containers delete "$id-a"
+	assert_equal "$(task_status "$id-b")" RUNNING
+}
+
 @test "kill -9 of the shim and its guard: the first command that looks kills the container" {
 	take_baseline
 	detached "$id" probe ignore

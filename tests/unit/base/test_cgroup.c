@@ -2,6 +2,7 @@
 /* Control groups: a real one of this test's, in every hierarchy of the machine. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +94,42 @@ static void removes_empty_groups_only(void **state)
 	assert_int_equal(cor_cgroup_remove(path), 1);
 }
 
+/* Where there is nothing but v2, what lies in the root are groups, and those below them others'. */
+static int only_the_root(const char *outer, const char *name)
+{
+	char dir[200], inner[264], path[80];
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("cgroup2", ROOT, "cgroup2", 0, NULL) < 0)
+		return 1;
+	snprintf(dir, sizeof(dir), ROOT "/%s", outer);
+	snprintf(inner, sizeof(inner), "%s/%s", dir, name);
+	snprintf(path, sizeof(path), "/%s", name);
+	if (mkdir(dir, 0755) < 0 || mkdir(inner, 0755) < 0)
+		return 2;
+	struct stat st;
+	int bad = cor_cgroup_remove(path) != 0 || stat(inner, &st) < 0 ? 3 : 0;
+	if (rmdir(inner) < 0 || rmdir(dir) < 0)
+		return 4;
+	snprintf(dir, sizeof(dir), ROOT "/%s", name);
+	if (mkdir(dir, 0755) < 0 || cor_cgroup_remove(path) != 1)
+		return 5;
+	return bad;
+}
+
+static void others_of_the_same_name_stay(void **state)
+{
+	char outer[64], name[64];
+	int status;
+	snprintf(outer, sizeof(outer), "cor-outer-%d", getpid());
+	snprintf(name, sizeof(name), "cor-inner-%d", getpid());
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(only_the_root(outer, name));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* It ends, leaves no child, moves nobody, and does not keep others' descriptors open. */
 static void expecting_changes_nothing(void **state)
 {
@@ -119,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths_of_ones_own),
 		cmocka_unit_test(removes_empty_groups_only),
+		cmocka_unit_test(others_of_the_same_name_stay),
 		cmocka_unit_test(expecting_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
