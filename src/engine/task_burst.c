@@ -19,6 +19,7 @@
 int64_t cor_task_burst(const char *spec)
 {
 	_cleanup_json_ json_t *doc = NULL;
+	uint64_t n = 0;
 	json_t *v;
 	/* Nearly no container has one: not worth parsing each document. */
 	if (!spec || !strstr(spec, "\"burst\"") ||
@@ -26,7 +27,7 @@ int64_t cor_task_burst(const char *spec)
 		return 0;
 	v = json_object_get(json_object_get(doc, "linux"), "resources");
 	v = json_object_get(json_object_get(v, "cpu"), "burst");
-	return MAX((int64_t)json_integer_value(v), (int64_t)0);
+	return cor_json_u64(v, &n) ? (int64_t)MIN(n, (uint64_t)INT64_MAX) : 0;
 }
 
 /* "4:cpu,cpuacct:/a/b" -> the path, where the controllers are those asked for; NULL otherwise. */

@@ -7,15 +7,18 @@
 
 #include <errno.h>
 
+#include "oci/json_u64.h"
+
 /* A cor_map is a sorted array: what a hostile document puts into one is bounded, as the work is quadratic. */
 #define MAP_ENTRIES_MAX 10000
 
 int cor_json_parse(const char *text, size_t len, const char *what, json_t **ret, struct cor_error *err)
 {
 	json_error_t e;
-	json_t *j;
+	json_t *j = json_loadb(text, len, COR_JSON_FLAGS, &e);
 
-	j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+	if (!j && json_error_code(&e) == json_error_numeric_overflow)
+		j = cor_json_u64_load(text, len, &e);
 	if (!j) {
 		/* Where an allocation fails Jansson does not always say so, but then it says nothing. */
 		if (json_error_code(&e) == json_error_out_of_memory || !e.text[0])
@@ -29,12 +32,12 @@ int cor_json_parse(const char *text, size_t len, const char *what, json_t **ret,
 
 char *cor_json_dump(const json_t *j)
 {
-	return json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+	return cor_json_u64_fold(json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY));
 }
 
 char *cor_json_dump_indented(const json_t *j, unsigned blanks)
 {
-	return json_dumps(j, JSON_INDENT(blanks) | JSON_ENCODE_ANY);
+	return cor_json_u64_fold(json_dumps(j, JSON_INDENT(blanks) | JSON_ENCODE_ANY));
 }
 
 char *cor_json_dump_pretty(const json_t *j)

@@ -11,8 +11,8 @@
 enum kind {
 	STRING,
 	BOOLEAN,
-	INTEGER,  /* any 64-bit number */
-	UNSIGNED, /* not negative */
+	INTEGER,  /* -2^63 to 2^63-1 */
+	UNSIGNED, /* 0 to 2^64-1 */
 	U32,
 	STRINGS,
 	U32S,
@@ -97,8 +97,8 @@ static const struct member device[] = {
 	{"path", STRING, NULL},  {"type", STRING, NULL}, {"major", INTEGER, NULL}, {"minor", INTEGER, NULL},
 	{"fileMode", U32, NULL}, {"uid", U32, NULL},     {"gid", U32, NULL},       {0}};
 static const struct member syscall_arg[] = {{"index", UNSIGNED, NULL},
-					    {"value", INTEGER, NULL},
-					    {"valueTwo", INTEGER, NULL},
+					    {"value", UNSIGNED, NULL},
+					    {"valueTwo", UNSIGNED, NULL},
 					    {"op", STRING, NULL},
 					    {0}};
 static const struct member syscalls[] = {{"names", STRINGS, NULL},
@@ -134,9 +134,11 @@ static int check_members(const json_t *obj, const struct member *members, const 
 
 static bool is_number(const json_t *v, enum kind kind)
 {
-	json_int_t n = json_integer_value(v);
+	uint64_t n;
 
-	return json_is_integer(v) && (kind == INTEGER || (n >= 0 && (kind != U32 || n <= UINT32_MAX)));
+	if (kind == INTEGER)
+		return json_is_integer(v);
+	return cor_json_u64(v, &n) && (kind != U32 || n <= UINT32_MAX);
 }
 
 static bool all_of(const json_t *array, enum kind kind)

@@ -55,7 +55,9 @@ static void put_plain(struct cor_buf *b, const json_t *v)
 
 static bool is_plain(const json_t *v)
 {
-	return !json_is_object(v) && !json_is_array(v);
+	uint64_t n;
+
+	return (!json_is_object(v) && !json_is_array(v)) || cor_json_u64(v, &n);
 }
 
 static bool is_plain_list(const json_t *v)
@@ -325,7 +327,7 @@ static int visit(struct walk *w, json_t *v, bool member)
 		return -ENOMEM;
 	if (json_is_object(v) && json_object_size(v) > 0)
 		return visit_object(w, v);
-	return json_is_array(v) ? visit_array(w, v) : see_json(w, v, member);
+	return is_plain(v) || json_is_object(v) ? see_json(w, v, member) : visit_array(w, v);
 }
 
 int cor_explain_walk(struct cor_explain *x, json_t *doc, const char *source)

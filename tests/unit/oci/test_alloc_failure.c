@@ -47,10 +47,11 @@ static const char manifest_text[] = "{\"schemaVersion\":2,\"mediaType\":\"" COR_
 				    "\",\"config\":{\"mediaType\":\"" COR_MT_OCI_CONFIG "\",\"digest\":\"" D
 				    "\",\"size\":2},\"layers\":[{\"mediaType\":\"" COR_MT_OCI_LAYER
 				    "\",\"digest\":\"" D "\",\"size\":7}],\"annotations\":{\"a\":\"b\"}}";
+/* The large number is behind a longer string: Jansson asserts that its buffer grew when a number needs that. */
 static const char index_text[] =
 	"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" COR_MT_OCI_MANIFEST "\",\"digest\":\"" D
 	"\",\"size\":3,\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\"},\"annotations\":{\"x\":"
-	"\"y\"}}]}";
+	"\"y\"}}],\"z\":18446744073709551615}";
 static const char config_text[] =
 	"{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"A=b\"],\"Cmd\":[\"x\"],"
 	"\"Labels\":{\"l\":\"v\"},"

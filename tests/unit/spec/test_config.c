@@ -52,6 +52,38 @@ static void shapes_are_checked(void **state)
 		FAILED "hooks.poststop[0].path: expected string");
 }
 
+/* RLIM_INFINITY as Go writes it, kept while other members change. */
+static void unsigned_numbers(void **state)
+{
+	_cleanup_json_ json_t *spec =
+		parsed("{\"process\":{\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"hard\":18446744073709551615,"
+		       "\"soft\":9223372036854775808}]},\"annotations\":{\"n\":\"18446744073709551615\"}}");
+	_cleanup_free_ char *text = NULL;
+
+	json_object_set_new(at(spec, "annotations"), "a", json_string("b"));
+	text = cor_json_dump(spec);
+	assert_string_equal(
+		text, "{\"process\":{\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"hard\":18446744073709551615,"
+		      "\"soft\":9223372036854775808}]},\"annotations\":{\"n\":\"18446744073709551615\",\"a\":"
+		      "\"b\"}}");
+	refused("{\"process\":{\"rlimits\":[{\"hard\":18446744073709551616}]}}", FAILED
+		"config.json: invalid JSON: line 1 column 51: too big integer near '18446744073709551616'");
+	refused("{\"process\":{\"user\":{\"uid\":18446744073709551615}}}",
+		FAILED "process.user.uid: expected 32-bit unsigned integer");
+	refused("{\"process\":{\"user\":{\"additionalGids\":[18446744073709551615]}}}",
+		FAILED "process.user.additionalGids: expected array of 32-bit unsigned integers");
+	refused("{\"process\":{\"args\":18446744073709551615}}",
+		FAILED "process.args: expected array of strings");
+	refused("{\"hostname\":18446744073709551615}", FAILED "hostname: expected string");
+	refused("{\"root\":18446744073709551615}", FAILED "root: expected object");
+	refused("{\"mounts\":18446744073709551615}", FAILED "mounts[0]: expected object");
+	refused("{\"annotations\":18446744073709551615}", FAILED "annotations: expected object of strings");
+	refused("{\"linux\":{\"resources\":{\"memory\":{\"limit\":9223372036854775808}}}}",
+		FAILED "linux.resources.memory.limit: expected 64-bit integer");
+	refused("{\"linux\":{\"seccomp\":{\"syscalls\":[{\"args\":[{\"value\":-1}]}]}}}",
+		FAILED "linux.seccomp.syscalls[0].args[0].value: expected unsigned integer");
+}
+
 static void syntax_errors_are_one_line(void **state)
 {
 	static const char *const bad[] = {"",          "{", "{\"a\":1,\"a\":2}", "{} x", "{\"a\":\"\xff\"}",
@@ -144,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shapes_are_checked),
+		cmocka_unit_test(unsigned_numbers),
 		cmocka_unit_test(syntax_errors_are_one_line),
 		cmocka_unit_test(unknown_members_and_nulls_are_kept),
 		cmocka_unit_test_setup_teardown(only_labels_are_added, tree_make, tree_remove),

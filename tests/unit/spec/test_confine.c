@@ -201,6 +201,24 @@ static void test_profile_file(void **state)
 		    "\"action\": \"SCMP_ACT_KILL\", \"errnoRet\": 0}]}");
 }
 
+static void test_profile_with_unsigned_values(void **state)
+{
+	struct cor_spec_options o = options();
+	_cleanup_json_ json_t *spec = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	o.seccomp = true;
+	o.seccomp_profile = file_with(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"x\"],\"action\":\"a\","
+		"\"args\":[{\"index\":0,\"value\":18446744073709551615,\"valueTwo\":9223372036854775808,"
+		"\"op\":\"o\"}]}]}");
+	spec = built(&o, NULL, -1);
+	unlink(o.seccomp_profile);
+	text = cor_json_dump(at(spec, "linux.seccomp.syscalls.0.args"));
+	assert_string_equal(text, "[{\"index\":0,\"value\":18446744073709551615,"
+				  "\"valueTwo\":9223372036854775808,\"op\":\"o\"}]");
+}
+
 static void test_bad_profiles(void **state)
 {
 	static const struct {
@@ -221,6 +239,9 @@ static void test_bad_profiles(void **state)
 		 "\"args\": "
 		 "[{\"index\": -1}]}]}",
 		 "syscalls[0].args[0].index: expected unsigned integer"},
+		{"{\"defaultAction\": \"a\", \"syscalls\": [{\"names\": [\"b\"], \"action\": \"c\", "
+		 "\"args\": [{\"index\": 0, \"value\": -1}]}]}",
+		 "syscalls[0].args[0].value: expected unsigned integer"},
 		{"{\"defaultAction\": \"a\", \"defaultAction\": \"b\"}", "profile: invalid JSON: "},
 	};
 	char want[256];
@@ -374,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_capabilities_order),
 		cmocka_unit_test(test_no_seccomp),
 		cmocka_unit_test(test_profile_file),
+		cmocka_unit_test(test_profile_with_unsigned_values),
 		cmocka_unit_test(test_bad_profiles),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_apparmor),

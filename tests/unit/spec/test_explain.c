@@ -33,6 +33,19 @@ static json_t *parse(const char *text)
 	return j;
 }
 
+/* One part, though the node that holds it is an array. */
+static void test_unsigned_number(void **state)
+{
+	static const char text[] = "{\"a\":{\"n\":18446744073709551615},\"l\":[9223372036854775808,1]}";
+	_cleanup_explain_ struct cor_explain *x = cor_explain_new();
+	_cleanup_json_ json_t *doc = NULL;
+
+	assert_int_equal(cor_json_parse(text, strlen(text), "doc", &doc, NULL), 0);
+	step(x, doc, "first");
+	assert_string_equal(history(x, "a.n"), "first=18446744073709551615");
+	assert_string_equal(history(x, "l"), "first=[9223372036854775808,1]");
+}
+
 static void test_members(void **state)
 {
 	_cleanup_explain_ struct cor_explain *x = cor_explain_new();
@@ -182,9 +195,9 @@ static void test_build(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_members),       cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_repeated_keys), cmocka_unit_test(test_set_and_beneath),
-		cmocka_unit_test(test_build),
+		cmocka_unit_test(test_members),         cmocka_unit_test(test_unsigned_number),
+		cmocka_unit_test(test_lists),           cmocka_unit_test(test_repeated_keys),
+		cmocka_unit_test(test_set_and_beneath), cmocka_unit_test(test_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
