@@ -127,6 +127,8 @@ def view(text, work):
     seen = json.loads(text)
     for key in [k for k in seen if k.startswith("ns ")]:
         seen[key] = "host" if seen[key] == os.readlink("/proc/self/ns/" + key[3:]) else "own"
+    # glibc's posix_spawn leaves its two internal signals (32, 33) ignored, make uses it, and containerd's programs pass that on.
+    seen["SigIgn"] = f"{int(seen['SigIgn'], 16) & ~(3 << 31):016x}"
     seen["mounts"] = mounts(seen["mounts"], work)
     for key in ("limits", "cgroup"):
         seen[key] = seen[key].splitlines()
