@@ -34,6 +34,7 @@ int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, str
 	int r = s->tasks->state(s, id, NULL, &t, err);
 	if (r < 0)
 		return r;
+	pid_t pid = t.pid;
 	if (t.terminal)
 		r = cor_terminal_open(&terminal, err);
 	if (r >= 0)
@@ -53,16 +54,11 @@ int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, str
 	cor_terminal_restore(&terminal);
 	cor_signals_restore(&signals);
 	cor_task_done(&t);
+	/* As ctr's attach: the stopped task is deleted. Somebody else (the run that is waiting too) may be first. */
+	if (r >= 0)
+		r = cor_task_clear(s, id, pid, NULL, err);
 	if (r < 0)
 		return r;
-	cor_detach_network(s, id);
-	/* As ctr's attach: the stopped task is deleted. Somebody else (the run that is waiting too) may be first. */
-	struct cor_error e = {0};
-	if (s->tasks->remove(s, id, NULL, NULL, &e) < 0 && e.code != COR_NOT_FOUND) {
-		if (err)
-			*err = e;
-		return cor_code_to_errno(e.code);
-	}
 	*ret_status = ended.status;
 	return 0;
 }

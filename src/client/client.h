@@ -121,7 +121,8 @@ struct cor_run_options {
 	int (*created)(const struct cor_container *c, void *data, struct cor_error *err);
 	void *created_data;
 };
-/* All of `run`. A failure leaves nothing behind. */
+/* All of `run`. A failure before the start leaves nothing behind, but for a container whose network could not be taken down
+ * (warned about). After the start only rm removes the container. */
 int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *ret_status,
 	    struct cor_error *err);
 

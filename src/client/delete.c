@@ -5,6 +5,34 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+
+bool cor_task_is_other(struct cor_services *s, const char *id, pid_t pid)
+{
+	struct cor_task t = {0};
+	if (pid <= 0 || s->tasks->state(s, id, NULL, &t, NULL) < 0)
+		return false;
+	bool other = t.pid > 0 && t.pid != pid;
+	cor_task_done(&t);
+	return other;
+}
+
+int cor_task_clear(struct cor_services *s, const char *id, pid_t pid, struct cor_signals *signals,
+		   struct cor_error *err)
+{
+	struct cor_error e = {0};
+	if (cor_task_is_other(s, id, pid))
+		return 0;
+	if (cor_network_detach(s, id, signals, &e) < 0)
+		cor_warn("%s", e.message);
+	cor_error_clear(&e);
+	int r = s->tasks->remove(s, id, NULL, NULL, &e);
+	if (r >= 0 || e.code == COR_NOT_FOUND)
+		return 0;
+	if (err)
+		*err = e;
+	return r;
+}
 
 static int remove_stopped_task(struct cor_services *s, const char *id, struct cor_error *err)
 {

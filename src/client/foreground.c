@@ -3,7 +3,8 @@
  * Staying with a process until it ends: its signals, its terminal or attached stream, its exit.
  *
  * Signals are blocked before the process is created and read from a signalfd, so that one that arrives in between is
- * forwarded, not lost; no handler is installed. What is still pending at the end is dropped with the process.
+ * forwarded, not lost; no handler is installed. What is still pending at the end is dropped with the process: once the exit
+ * is there nothing is asked of the task any more, since its name may be another task's by then.
  */
 #include "client/task_io.h"
 
@@ -76,8 +77,17 @@ struct state {
 	size_t header_len;
 	uint32_t left;
 	int frame_fd;
+	int exit_fd; /* readable: the exit is there; -1: it has been taken */
 	bool attach_eof, stdin_eof;
 };
+
+/* A task that is gone is found out by a call, too, and then what was known of it is dropped, the exit that waits to be read
+ * included. So this is asked before each call. */
+static bool has_exited(const struct state *st)
+{
+	struct pollfd p = {.fd = st->exit_fd, .events = POLLIN};
+	return st->exit_fd < 0 || poll(&p, 1, 0) > 0;
+}
 
 static void on_signals(struct state *st)
 {
@@ -85,6 +95,8 @@ static void on_signals(struct state *st)
 	struct cor_foreground *f = st->f;
 	while (read(f->signals->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		int sig = (int)si.ssi_signo;
+		if (has_exited(st))
+			continue;
 		if (sig == SIGWINCH && f->terminal) {
 			if (f->console >= 0) {
 				cor_terminal_copy_size(f->terminal, f->console);
@@ -103,8 +115,6 @@ static void on_signals(struct state *st)
 			cor_warn("forward signal %d: %s", sig, e.message);
 	}
 }
-
-static void on_signals(struct state *st);
 
 /* All of it, without getting stuck: whoever reads us may be slow (then signals are served meanwhile), may have made the
  * descriptor non-blocking, or may be gone (the process goes on). A pipe that is writable takes PIPE_BUF bytes at once. */
@@ -167,14 +177,15 @@ static void on_attached(struct state *st)
 
 enum { P_SIGNALS, P_EXIT, P_IN_R, P_IN_W, P_OUT_R, P_OUT_W, P_ATTACH, P_MAX };
 
-static void fill(struct state *st, struct pollfd p[P_MAX], int exit_fd, bool exited)
+static void fill(struct state *st, struct pollfd p[P_MAX])
 {
+	bool exited = st->exit_fd < 0;
 	struct cor_foreground *f = st->f;
 	for (int i = 0; i < P_MAX; i++)
 		p[i] = (struct pollfd){.fd = -1};
 	p[P_SIGNALS] = (struct pollfd){.fd = f->signals->fd, .events = POLLIN};
 	if (!exited)
-		p[P_EXIT] = (struct pollfd){.fd = exit_fd, .events = POLLIN};
+		p[P_EXIT] = (struct pollfd){.fd = st->exit_fd, .events = POLLIN};
 	if (!exited && cor_copy_want_read(&st->in))
 		p[P_IN_R] = (struct pollfd){.fd = st->in.from, .events = POLLIN};
 	if (!exited && cor_copy_want_write(&st->in))
@@ -220,27 +231,27 @@ static bool output_done(const struct state *st)
 	       (f->attached < 0 || f->attached_terminal || st->attach_eof);
 }
 
-static int run_loop(struct state *st, int exit_fd, struct cor_task_exit *ret, struct cor_error *err)
+static int run_loop(struct state *st, struct cor_task_exit *ret, struct cor_error *err)
 {
 	struct cor_foreground *f = st->f;
-	bool exited = false;
 	int64_t deadline = 0;
 	for (;;) {
 		struct pollfd p[P_MAX];
-		fill(st, p, exit_fd, exited);
-		int n = poll(p, P_MAX, exited ? DRAIN_QUIET_MS : -1);
+		fill(st, p);
+		int n = poll(p, P_MAX, st->exit_fd < 0 ? DRAIN_QUIET_MS : -1);
 		if (n < 0 && errno != EINTR)
 			return cor_error_errno(err, errno, "poll");
 		if (n > 0)
 			serve(st, p);
-		if (n > 0 && !exited && p[P_EXIT].revents) {
+		if (n > 0 && p[P_EXIT].revents) {
 			int r = f->s->tasks->wait(f->s, f->id, f->exec_id, ret, err);
 			if (r < 0)
 				return r;
-			exited = true;
+			st->exit_fd = -1;
+			(void)cor_signals_stop(f->signals); /* they were for the process */
 			deadline = cor_monotonic_ns() + DRAIN_TOTAL_NS;
 		}
-		if (exited && (n == 0 || output_done(st) || cor_monotonic_ns() > deadline))
+		if (st->exit_fd < 0 && (n == 0 || output_done(st) || cor_monotonic_ns() > deadline))
 			return 0;
 	}
 }
@@ -256,6 +267,7 @@ int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, str
 		return cor_error_oom(err);
 	st->f = f;
 	st->null = null;
+	st->exit_fd = exit_fd;
 	st->in.from = st->in.to = st->out.from = st->out.to = -1;
 	st->in.eof = st->out.eof = true;
 	int raw = f->console >= 0 ? f->console : f->attached_terminal ? f->attached : -1;
@@ -271,5 +283,5 @@ int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, str
 			       : 0;
 	if (r < 0)
 		return cor_error_errno(err, r, "set terminal to non-blocking mode");
-	return run_loop(st, exit_fd, ret, err);
+	return run_loop(st, ret, err);
 }

@@ -13,6 +13,7 @@
 #include "client/network.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -119,8 +120,11 @@ static struct cor_cni_call make_call(struct work *w, const char *netns, int64_t 
 	};
 }
 
+/* The plugins have ended, but a daemon that one has left behind holds the lock's descriptor: to close ours is not enough. */
 static void work_done(struct work *w)
 {
+	if (w->lock >= 0)
+		(void)flock(w->lock, LOCK_UN);
 	cor_close(w->lock);
 	free(w->cni_id);
 	cor_network_record_done(&w->record);
@@ -217,14 +221,20 @@ static int set_up(struct work *w, pid_t pid, struct cor_error *err)
 	return r < 0 ? r : save(w, err);
 }
 
-/* Best effort: the error to tell is the one before. A second signal stops this, too. */
+/* Best effort: the error to tell is the one before. A second signal stops this, too. What is not down stays recorded, and
+ * pinned, for whoever deletes the container. */
 static void undo(struct work *w)
 {
 	struct cor_error e = {0};
 	int signal = w->signal;
-	if (take_down(w, UNDO_NS, &e) < 0)
-		cor_debug("%s", e.message);
+	int r = take_down(w, UNDO_NS, &e);
 	w->signal = signal ? signal : w->signal;
+	if (r < 0 && e.code != COR_NOT_FOUND) {
+		cor_warn("%s", e.message);
+		return;
+	}
+	/* Plugins that are not installed have done nothing. */
+	cor_error_clear(&e);
 	if (w->s->netns->unpin(w->s, w->id, false, &e) < 0)
 		cor_warn("%s", e.message);
 	(void)clear(w, &e); /* the container may be gone already */
@@ -258,6 +268,36 @@ int cor_network_attach(struct cor_services *s, const struct cor_container *c, pi
 
 /* ---- taking down --------------------------------------------------------------------------------------------------- */
 
+/* Between the end of the caller's task and the lock somebody may have started another one, and set up its network. */
+static int has_live_task(struct cor_services *s, const char *id, struct cor_error *err)
+{
+	struct cor_task t = {0};
+	struct cor_error e = {0};
+	int r = s->tasks->state(s, id, NULL, &t, &e);
+	if (r < 0 && e.code == COR_NOT_FOUND)
+		return 0;
+	if (r < 0) {
+		if (err)
+			*err = e;
+		return r;
+	}
+	bool live = t.status == COR_TASK_CREATED || t.status == COR_TASK_RUNNING ||
+		    t.status == COR_TASK_PAUSED || t.status == COR_TASK_PAUSING;
+	cor_task_done(&t);
+	return live;
+}
+
+bool cor_network_left(struct cor_services *s, const char *id)
+{
+	_cleanup_network_record_ struct cor_network_record n = {0};
+	struct cor_container c = {0};
+	if (!s->netns || s->containers->get(s, id, &c, NULL) < 0)
+		return false;
+	bool left = cor_network_wanted(&c) && cor_network_record_parse(&c, &n, NULL) >= 0 && n.attached;
+	cor_container_done(&c);
+	return left;
+}
+
 int cor_network_detach(struct cor_services *s, const char *id, struct cor_signals *signals,
 		       struct cor_error *err)
 {
@@ -272,6 +312,10 @@ int cor_network_detach(struct cor_services *s, const char *id, struct cor_signal
 	if (!wanted)
 		return 0;
 	int r = begin(&w, &wanted, err);
+	if (r >= 0 && wanted) {
+		r = has_live_task(s, id, err);
+		wanted = r == 0;
+	}
 	if (r >= 0 && wanted)
 		r = take_down(&w, DEL_NS, err);
 	if (r >= 0 && wanted)

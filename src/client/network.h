@@ -17,16 +17,19 @@ int cor_network_check_spec(const struct cor_create_options *o, const json_t *spe
 int cor_network_extensions(const struct cor_create_options *o, struct cor_map *ret, struct cor_error *err);
 /* Does the record ask for a network? */
 bool cor_network_wanted(const struct cor_container *c);
-/* Sets the network up in the namespace of process pid, between create and start. On failure nothing of it is left. signals:
- * one that stops a program stops this (CANCELLED, *ret_signal); NULL: none does. */
+/* Sets the network up in the namespace of process pid, between create and start. On failure it has been taken
+ * down; what could not be has been warned about, and the record knows it (cor_network_left). signals: one that stops a
+ * program stops this (CANCELLED, *ret_signal); NULL: none does. */
 int cor_network_attach(struct cor_services *s, const struct cor_container *c, pid_t pid,
 		       struct cor_signals *signals, int *ret_signal, struct cor_error *err);
-/* Takes it down; nothing to take down, or no such container, is fine. On failure the record still knows what is left, and
- * the next call tries again. */
+/* Takes it down; nothing to take down, no such container, or a task that has not ended (another one than the caller's, and
+ * the network is that one's) is fine. On failure the record still knows what is left, and the next call tries again. */
 int cor_network_detach(struct cor_services *s, const char *id, struct cor_signals *signals,
 		       struct cor_error *err);
-/* The same for a container that is about to be deleted: plugins that are not installed any more are warned about and do not
- * stop it. */
+/* Is there something to take down? */
+bool cor_network_left(struct cor_services *s, const char *id);
+/* The same as cor_network_detach for a container that is about to be deleted: plugins that are not installed any more are
+ * warned about and do not stop it. */
 int cor_network_forget(struct cor_services *s, const struct cor_container *c, struct cor_error *err);
 
 /* ---- network_record.c: the extension COR_NETWORK_EXTENSION ---- */

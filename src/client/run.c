@@ -3,7 +3,8 @@
  * Running a container's task with the caller's stdio, and `run` as a whole.
  *
  * Order of a run: record and snapshot (create.c) -> task -> (cni) network -> start -> wait -> network and task removed ->
- * (rm) record and snapshot removed. Whatever fails on the way undoes everything before it, so a failed run leaves nothing behind.
+ * (rm) record and snapshot removed. Whatever fails up to the start undoes everything before it, so a failed run leaves
+ * nothing behind. From the start on the container is the user's, with what has been written in it: only (rm) removes it.
  */
 #include "client/network.h"
 #include "client/runtime.h"
@@ -25,7 +26,8 @@ struct session {
 	struct cor_signals signals;
 	struct cor_stdio io;
 	int console;
-	bool created;
+	pid_t pid; /* of the task created */
+	bool created, attached, started;
 	int stopped; /* signal that came before the start, or 0 */
 };
 
@@ -87,28 +89,31 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 		.start = ss->o->checkpoint || (!ss->o->tty && !cor_network_wanted(c)),
 		.checkpoint = ss->o->checkpoint,
 	};
-	pid_t pid = 0;
 	cor_io_owner(c->spec, &req.io_uid, &req.io_gid);
-	r = s->tasks->create(s, &req, &pid, &ss->console, err);
+	r = s->tasks->create(s, &req, &ss->pid, &ss->console, err);
 	if (r < 0)
 		return r;
 	ss->created = true;
 	if (ss->console >= 0)
 		cor_terminal_copy_size(&ss->terminal, ss->console);
 	if (ss->o->pid_file) {
-		r = cor_write_pid_file(ss->o->pid_file, pid, err);
+		r = cor_write_pid_file(ss->o->pid_file, ss->pid, err);
 		if (r < 0)
 			return r;
 	}
-	r = cor_network_attach(s, c, pid, ss->o->detach ? ss->o->signals : &ss->signals, &ss->stopped, err);
+	r = cor_network_attach(s, c, ss->pid, ss->o->detach ? ss->o->signals : &ss->signals, &ss->stopped,
+			       err);
 	if (r < 0)
 		return r;
+	ss->attached = true;
 	if (ss->terminal.fd >= 0) {
 		r = cor_terminal_raw(&ss->terminal, err);
 		if (r < 0)
 			return r;
 	}
-	return s->tasks->start(s, c->id, NULL, NULL, err);
+	r = s->tasks->start(s, c->id, NULL, NULL, err);
+	ss->started = r >= 0;
+	return r;
 }
 
 static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
@@ -125,12 +130,8 @@ static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
 	int r = cor_foreground_wait(&f, &ended, err);
 	if (r < 0)
 		return r;
-	/* Whoever else waited for it (attach) may have removed it first. */
 	struct cor_error e = {0};
-	if (cor_network_detach(ss->s, ss->id, ss->signals.fd >= 0 ? &ss->signals : NULL, &e) < 0)
-		cor_warn("%s", e.message);
-	cor_error_clear(&e);
-	if (ss->s->tasks->remove(ss->s, ss->id, NULL, NULL, &e) < 0 && e.code != COR_NOT_FOUND)
+	if (cor_task_clear(ss->s, ss->id, ss->pid, ss->signals.fd >= 0 ? &ss->signals : NULL, &e) < 0)
 		cor_warn("clean up task %s: %s", ss->id, e.message);
 	ss->created = false;
 	*ret_status = ended.status;
@@ -147,8 +148,9 @@ static void discard_task(struct cor_services *s, const char *id)
 		cor_warn("clean up task %s: %s", id, e.message);
 }
 
-int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
-		 uint32_t *ret_status, struct cor_error *err)
+/* *ret_started: the process has been started, also when something failed after that. */
+static int run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
+		    uint32_t *ret_status, bool *ret_started, struct cor_error *err)
 {
 	struct session ss = {.s = s, .id = c->id, .o = o, .console = -1};
 	ss.terminal = COR_TERMINAL_NONE;
@@ -164,10 +166,12 @@ int cor_run_task(struct cor_services *s, const struct cor_container *c, const st
 		r = stay(&ss, ret_status, err);
 	else if (r >= 0)
 		*ret_status = 0;
-	if (r < 0 && ss.created) {
+	if (r < 0 && ss.created && !cor_task_is_other(s, c->id, ss.pid)) {
 		discard_task(s, c->id);
-		cor_detach_network(s, c->id);
+		if (ss.attached) /* else what could be taken back has been */
+			cor_detach_network(s, c->id);
 	}
+	*ret_started = ss.started;
 	if (r == -ECANCELED && ss.stopped)
 		*ret_status = 128 + (uint32_t)ss.stopped;
 	cor_close(ss.console);
@@ -176,13 +180,27 @@ int cor_run_task(struct cor_services *s, const struct cor_container *c, const st
 	return r < 0 ? r : 0;
 }
 
+int cor_run_task(struct cor_services *s, const struct cor_container *c, const struct cor_task_options *o,
+		 uint32_t *ret_status, struct cor_error *err)
+{
+	bool started;
+	return run_task(s, c, o, ret_status, &started, err);
+}
+
 /* Everything that a run has made, in reverse. The first error is the one to tell; what cannot be undone is kept for
  * `containers delete` and gc. */
 static void undo(struct cor_services *s, const char *id, bool task)
 {
 	struct cor_error e = {0};
-	if (task)
+	if (task) {
 		discard_task(s, id);
+		cor_detach_network(s, id);
+	}
+	/* Plugins that have just failed may be slow at failing, and nothing can stop them here. */
+	if (cor_network_left(s, id)) {
+		cor_warn("container %s is kept until its network is taken down: delete it", id);
+		return;
+	}
 	if (cor_delete_container(s, id, false, &e) < 0 && e.code != COR_NOT_FOUND)
 		cor_warn("clean up container %s: %s", id, e.message);
 }
@@ -238,6 +256,7 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	struct cor_signals signals = COR_SIGNALS_NONE;
 	struct cor_create_options create = o->create;
 	struct cor_task_options task = o->task;
+	bool started = false;
 	if (o->rm && o->task.detach)
 		return cor_error_set(err, COR_INVALID_ARGUMENT,
 				     "flags --detach and --rm cannot be specified together");
@@ -258,12 +277,12 @@ int cor_run(struct cor_services *s, const struct cor_run_options *o, uint32_t *r
 	if (r >= 0) {
 		r = o->created ? o->created(&c, o->created_data, err) : 0;
 		if (r >= 0)
-			r = cor_run_task(s, &c, &task, ret_status, err);
-		if (r < 0)
+			r = run_task(s, &c, &task, ret_status, &started, err);
+		if (r < 0 && (!started || o->rm))
 			undo(s, c.id, false);
-		else if (o->rm)
+		else if (r >= 0 && o->rm)
 			remove_after(s, &c);
-		else if (task.detach)
+		else if (r >= 0 && task.detach)
 			r = settle(s, &c, &signals, ret_status, err);
 		if (r == -ECANCELED && *ret_status)
 			r = 0;

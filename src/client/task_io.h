@@ -78,6 +78,17 @@ struct cor_foreground {
  * output is out. The process's exit. */
 int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, struct cor_error *err);
 
+/* ---- delete.c ---- */
+
+/* The task of this name is not the one whose process was pid: that has been removed, and another one made. pid 0 (not
+ * known): false. */
+bool cor_task_is_other(struct cor_services *s, const char *id, pid_t pid);
+/* After the end of a task's process (pid): takes its network down (signals: as cor_network_detach) and removes it.
+ * Somebody else may have done so, and have started another task, which is left alone. Failures to take the network down
+ * are warned about. */
+int cor_task_clear(struct cor_services *s, const char *id, pid_t pid, struct cor_signals *signals,
+		   struct cor_error *err);
+
 /* ---- create.c ---- */
 
 /* What is wrong with the flags alone, before anything is made. */

@@ -358,6 +358,11 @@ fails_with() { # PATTERN [flags]
 	assert_error 1 "$pattern" && no_container && assert_no_network
 }
 
+# bad_add: plugin "bad" that does as standard input says for ADD; DEL works
+bad_add() {
+	{ echo '[ "$CNI_COMMAND" = ADD ] || exit 0'; cat; } | plugin bad
+}
+
 @test "plugins that print garbage, nothing, too much, or fail without a word" {
 	echo '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"bad"}]}' | config 1.conflist
 	plugin bad <<<'echo "{not json"'
@@ -368,19 +373,22 @@ fails_with() { # PATTERN [flags]
 	fails_with 'result: ips: address: expected string$'
 	plugin bad <<<'exit 0'
 	fails_with 'result: nothing was printed$'
-	plugin bad <<<'head -c 100000000 /dev/zero'
+	bad_add <<<'head -c 100000000 /dev/zero'
 	fails_with 'plugin type="bad" failed \(add\): printed more than 1048576 bytes$'
-	plugin bad <<<'head -c 100000000 /dev/zero >&2; exit 1'
+	bad_add <<<'head -c 100000000 /dev/zero >&2; exit 1'
 	fails_with 'plugin type="bad" failed \(add\): netplugin failed: "(\\x00)+…": exit status 1$'
-	plugin bad <<<'exit 1'
+	bad_add <<<'exit 1'
 	fails_with 'netplugin failed with no error message: exit status 1$'
-	plugin bad <<<'kill -SEGV $$'
+	bad_add <<<'kill -SEGV $$'
 	fails_with 'netplugin failed with no error message: signal 11$'
-	plugin bad <<<'printf "\033[31mred\nline"; exit 1'
+	bad_add <<<'printf "\033[31mred\nline"; exit 1'
 	fails_with 'error parsing its diagnostic message "\\x1b\[31mred\\nline": exit status 1$'
 	on_host chmod 644 /opt/cni/bin/bad
-	fails_with 'permission denied$'
+	run --separate-stderr coracle run --cni busybox bad true
+	[ "$status" -eq 1 ]
+	[[ $stderr == *'permission denied' ]]
 	on_host rm /opt/cni/bin/bad
+	coracle containers delete bad # what could not be tried is kept for this
 	fails_with 'plugin type="bad" failed \(add\): failed to find plugin "bad" in path \[/opt/cni/bin /usr/lib/cni\]$'
 }
 
@@ -405,6 +413,97 @@ fails_with() { # PATTERN [flags]
 		no_container
 		assert_no_network
 	done
+}
+
+@test "what a failed ADD has left and DEL does not take down is kept, for containers delete" {
+	echo '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"moody"}]}' | config 1.conflist
+	plugin moody <<-'END'
+		[ "$CNI_COMMAND" = DEL ] || { touch $DIR/up; echo "no luck" >&2; exit 1; }
+		[ ! -e $DIR/bad ] || { echo "cannot do it" >&2; exit 3; }
+		[ ! -e "$CNI_NETNS" ] || touch $DIR/had-netns
+		rm $DIR/up
+	END
+	for flags in "" "-d" "--rm"; do
+		touch "$PLUGINS/bad"
+		rm -f "$PLUGINS/had-netns"
+		# shellcheck disable=SC2086
+		run --separate-stderr -1 coracle run --cni $flags busybox c1 true
+		[[ ${stderr_lines[0]} == *'warning: network of container c1: plugin type="moody" failed (delete): netplugin failed: "cannot do it\n": exit status 3' ]]
+		[[ ${stderr_lines[1]} == *'warning: container c1 is kept until its network is taken down: delete it' ]]
+		[[ ${stderr_lines[2]} == *'plugin type="moody" failed (add): '* ]]
+		[ -e "$PLUGINS/up" ]
+		[ -z "$(coracle tasks list -q)" ]
+		run -1 coracle containers delete c1
+		rm "$PLUGINS/bad"
+		coracle containers delete c1
+		[ ! -e "$PLUGINS/up" ]
+		[ -e "$PLUGINS/had-netns" ]
+		no_container
+		assert_no_network
+	done
+}
+
+@test "plugins that hang in ADD and in DEL: a second signal ends the run" {
+	echo '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"hang"}]}' | config 1.conflist
+	plugin hang <<-'END'
+		echo $$ >$DIR/$CNI_COMMAND
+		exec sleep 1000
+	END
+	coracle_job run --cni busybox c1 true >"$BATS_TEST_TMPDIR/out" 2>&1 &
+	local client=$!
+	wait_for 10 test -s "$PLUGINS/ADD"
+	kill -TERM "$client"
+	wait_for 10 test -s "$PLUGINS/DEL"
+	kill -TERM "$client"
+	wait_for 8 is_gone "$client"
+	finish "$client"
+	[ "$status" -eq 143 ]
+	is_gone "$(cat "$PLUGINS/DEL")"
+	grep -q 'warning: container c1 is kept' "$BATS_TEST_TMPDIR/out"
+	plugin hang <<<'touch $DIR/down'
+	coracle containers delete c1
+	[ -e "$PLUGINS/down" ]
+	no_container
+	assert_no_network
+}
+
+@test "a daemon that a plugin leaves behind holds nothing up" {
+	echo '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"daemon"}]}' | config 1.conflist
+	plugin daemon <<-'END'
+		[ "$CNI_COMMAND" = ADD ] || exit 0
+		sleep 1000 >/dev/null 2>&1 &
+		echo $! >$DIR/child
+		echo '{"cniVersion":"1.0.0"}'
+	END
+	run --separate-stderr timeout 20 nsenter -m -n -t "$HOLDER" -- "$(type -P coracle)" run --rm --cni busybox c1 true
+	is_gone "$(cat "$PLUGINS/child")" && fail "the test shows nothing"
+	kill -KILL "$(cat "$PLUGINS/child")"
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	no_container
+	assert_no_network
+}
+
+@test "a client whose task was started anew meanwhile leaves the new one's network alone" {
+	bridge_config
+	coracle_job run --cni busybox c1 sleep 1000 &
+	local client=$!
+	wait_for 10 has_status c1 RUNNING
+	kill -STOP "$client"
+	coracle tasks delete --force c1 || true
+	assert_no_network
+	coracle tasks start -d c1
+	kill -CONT "$client"
+	finish "$client"
+	[ "$status" -eq 137 ]
+	has_status c1 RUNNING
+	on_host test -e "/var/lib/cni/networks/testnet/$(address c1)"
+	run net_state
+	[[ $output == *veth* ]]
+	coracle tasks delete --force c1 || true
+	coracle containers delete c1
+	no_container
+	assert_no_network
 }
 
 @test "configurations that are missing, broken or hostile are told before anything is made" {

@@ -52,6 +52,49 @@ teardown() { rig_clear; }
 	assert_equal "$(ps -o ppid= -p "$(task_pid "$id")" | tr -d ' ')" "$shim"
 }
 
+# Removes the client's task while the client cannot look, and then gives it signals together with the exit.
+remove_behind_client() { # COMMAND that comes between
+	kill -STOP $client
+	coracle tasks delete --force "$id" || true
+	"$@"
+	kill -TERM $client
+	kill -CONT $client
+}
+
+@test "signals that come with the exit of a removed task: the exit code counts, and the container stays" {
+	coracle run busybox "$id" sleep 1000 </dev/null >"$RIG/out" 2>&1 3>&- &
+	client=$!
+	wait_for 10 has_status "$id" RUNNING
+	remove_behind_client true
+	finish $client
+	[ "$status" -eq 137 ] || fail "$status: $(cat "$RIG/out")"
+	assert_equal "$(coracle containers list -q)" "$id"
+	assert_equal "$(coracle snapshots list | awk -v id="$id" '$1 == id { print $3 }')" Active
+	coracle containers delete "$id"
+}
+
+@test "a task that was started anew meanwhile gets neither the old client's signals nor its clean-up" {
+	coracle run busybox "$id" sleep 1000 </dev/null >"$RIG/out" 2>&1 3>&- &
+	client=$!
+	wait_for 10 has_status "$id" RUNNING
+	remove_behind_client coracle tasks start -d "$id"
+	finish $client
+	[ "$status" -eq 137 ] || fail "$status: $(cat "$RIG/out")"
+	assert_equal "$(task_status "$id")" RUNNING
+	# One that has ended already is not the old client's to remove, either.
+	coracle tasks kill -s KILL "$id"
+	wait_for 10 has_status "$id" STOPPED
+	coracle tasks delete "$id" || true
+	coracle tasks start "$id" </dev/null >"$RIG/out" 2>&1 3>&- &
+	client=$!
+	wait_for 10 has_status "$id" RUNNING
+	remove_behind_client eval 'coracle tasks start -d "$id" && coracle tasks kill -s KILL "$id" && wait_for 10 has_status "$id" STOPPED'
+	finish $client
+	[ "$status" -eq 137 ] || fail "$status: $(cat "$RIG/out")"
+	assert_equal "$(task_status "$id")" STOPPED
+	coracle containers delete "$id"
+}
+
 # ---- the container goes -------------------------------------------------------------------------------------------------------
 
 @test "a control group that something is left in: the runtime cleans it up, and nothing stays" {
