@@ -24,7 +24,7 @@
 #include "engine/engine.h"
 #include "rpc/shim_api.h"
 
-#define NS     "test"
+#define NS     "cor-engine-test" /* also the parent of the spec's cgroup */
 #define SECOND INT64_C(1000000000)
 
 extern const char *runtime_name; /* the OCI runtime under test */

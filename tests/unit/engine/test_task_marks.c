@@ -5,6 +5,8 @@
  */
 #include "tasks_rig.h"
 
+#include <sys/prctl.h>
+
 #define CGROUP "/sys/fs/cgroup"
 
 static int count_any(const struct cor_task *t, void *data)
@@ -153,9 +155,11 @@ static void cgroup_without_a_container_is_left_alone(void **state)
 		skip();
 	set_script(r, "[\"true\"]", false);
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
+	}
 	char text[16];
 	int status = -1, n = snprintf(text, sizeof(text), "%d", pid);
 	_cleanup_close_ int procs = openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
