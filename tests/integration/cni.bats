@@ -83,8 +83,10 @@ net_state() {
 	find "$CORACLE_STATE/.netns" -mindepth 1 2>/dev/null || true
 }
 
+# [killed]: a plugin goes with its client, and one that was killed between making its chain of rules and using it leaves that
+# chain, empty, where no DEL of the plugin looks for it.
 assert_no_network() {
-	net_state >"$BATS_TEST_TMPDIR/net"
+	net_state | if [ "${1:-}" = killed ]; then grep -vE '^:CNI-[0-9a-f]{24} - \[0:0\]$'; else cat; fi >"$BATS_TEST_TMPDIR/net"
 	printf 'links:\nrules:\naddresses:\npins:\n0\n' | cmp -s - "$BATS_TEST_TMPDIR/net" || fail "network left behind: $(cat "$BATS_TEST_TMPDIR/net")"
 }
 
@@ -275,7 +277,7 @@ no_container() {
 	done
 	coracle gc >/dev/null
 	no_container
-	assert_no_network
+	assert_no_network killed
 }
 
 delete_whatever_is_there() {
