@@ -56,7 +56,7 @@ int cor_attach(struct cor_services *s, const char *id, uint32_t *ret_status, str
 	cor_task_done(&t);
 	/* As ctr's attach: the stopped task is deleted. Somebody else (the run that is waiting too) may be first. */
 	if (r >= 0)
-		r = cor_task_clear(s, id, pid, NULL, err);
+		r = cor_task_clear(s, id, pid, true, NULL, err);
 	if (r < 0)
 		return r;
 	*ret_status = ended.status;

@@ -17,13 +17,13 @@ bool cor_task_is_other(struct cor_services *s, const char *id, pid_t pid)
 	return other;
 }
 
-int cor_task_clear(struct cor_services *s, const char *id, pid_t pid, struct cor_signals *signals,
-		   struct cor_error *err)
+int cor_task_clear(struct cor_services *s, const char *id, pid_t pid, bool network,
+		   struct cor_signals *signals, struct cor_error *err)
 {
 	struct cor_error e = {0};
 	if (cor_task_is_other(s, id, pid))
 		return 0;
-	if (cor_network_detach(s, id, signals, &e) < 0)
+	if (network && cor_network_detach(s, id, signals, &e) < 0)
 		cor_warn("%s", e.message);
 	cor_error_clear(&e);
 	int r = s->tasks->remove(s, id, NULL, NULL, &e);

@@ -16,10 +16,6 @@ void cor_remap_done(struct cor_remap *r);
  * one process makes it, others wait. Call with an operation lease on, which keeps it until something stands on it. */
 int cor_remap_image(struct cor_services *s, const struct cor_resolved_image *image, const char *snapshotter,
 		    const struct cor_create_options *o, struct cor_remap *ret, struct cor_error *err);
-/* A run that was killed between snapshot and record has left its snapshot under the container's name. Nothing keeps it, so a
- * collection takes it; a snapshot that somebody wants stays. After ALREADY_EXISTS, with an operation lease on (a new one is on
- * afterwards): 1: try again; 0: it is a container's. */
-int cor_reclaim_snapshot(struct cor_services *s, const char *key, struct cor_error *err);
 /* The host's IDs of the container's root, by its spec's maps; 0 without maps (where the root is root). */
 void cor_io_owner(const char *spec, uint32_t *ret_uid, uint32_t *ret_gid);
 

@@ -116,7 +116,8 @@ static int create_and_start(struct session *ss, const struct cor_container *c, s
 	return r;
 }
 
-static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
+static int stay(struct session *ss, const struct cor_container *c, uint32_t *ret_status,
+		struct cor_error *err)
 {
 	struct cor_foreground f = {
 		.s = ss->s,
@@ -131,7 +132,8 @@ static int stay(struct session *ss, uint32_t *ret_status, struct cor_error *err)
 	if (r < 0)
 		return r;
 	struct cor_error e = {0};
-	if (cor_task_clear(ss->s, ss->id, ss->pid, ss->signals.fd >= 0 ? &ss->signals : NULL, &e) < 0)
+	if (cor_task_clear(ss->s, ss->id, ss->pid, cor_network_wanted(c),
+			   ss->signals.fd >= 0 ? &ss->signals : NULL, &e) < 0)
 		cor_warn("clean up task %s: %s", ss->id, e.message);
 	ss->created = false;
 	*ret_status = ended.status;
@@ -163,7 +165,7 @@ static int run_task(struct cor_services *s, const struct cor_container *c, const
 	if (r >= 0)
 		r = create_and_start(&ss, c, err);
 	if (r >= 0 && !o->detach)
-		r = stay(&ss, ret_status, err);
+		r = stay(&ss, c, ret_status, err);
 	else if (r >= 0)
 		*ret_status = 0;
 	if (r < 0 && ss.created && !cor_task_is_other(s, c->id, ss.pid)) {

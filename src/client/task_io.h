@@ -83,16 +83,20 @@ int cor_foreground_wait(struct cor_foreground *f, struct cor_task_exit *ret, str
 /* The task of this name is not the one whose process was pid: that has been removed, and another one made. pid 0 (not
  * known): false. */
 bool cor_task_is_other(struct cor_services *s, const char *id, pid_t pid);
-/* After the end of a task's process (pid): takes its network down (signals: as cor_network_detach) and removes it.
- * Somebody else may have done so, and have started another task, which is left alone. Failures to take the network down
- * are warned about. */
-int cor_task_clear(struct cor_services *s, const char *id, pid_t pid, struct cor_signals *signals,
-		   struct cor_error *err);
+/* After the end of a task's process (pid): takes its network down (network: it may have one; signals: as
+ * cor_network_detach) and removes it. Somebody else may have done so, and have started another task, which is left alone.
+ * Failures to take the network down are warned about. */
+int cor_task_clear(struct cor_services *s, const char *id, pid_t pid, bool network,
+		   struct cor_signals *signals, struct cor_error *err);
 
 /* ---- create.c ---- */
 
 /* What is wrong with the flags alone, before anything is made. */
 int cor_create_check(const struct cor_create_options *o, struct cor_error *err);
+/* A run that was killed between snapshot and record has left its snapshot under the container's name. Nothing keeps it, so a
+ * collection takes it; a snapshot that somebody wants stays. After ALREADY_EXISTS, with an operation lease on (a new one is on
+ * afterwards): 1: try again; 0: it is a container's. */
+int cor_reclaim_snapshot(struct cor_services *s, const char *key, struct cor_error *err);
 
 /* ---- labels.c ---- */
 

@@ -11,6 +11,8 @@ struct cor_config_facts {
 	bool intel_rdt;
 	char *cgroups_path; /* "" when there is none */
 };
+/* What has to be assumed where nothing is known. */
+#define COR_CONFIG_FACTS_UNKNOWN ((struct cor_config_facts){.poststop_hooks = true, .intel_rdt = true})
 /* Reads config.json of the bundle. 0, or -errno and nothing is set. */
 int cor_config_facts_read(int bundle_fd, struct cor_config_facts *ret);
 void cor_config_facts_done(struct cor_config_facts *f);

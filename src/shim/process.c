@@ -13,7 +13,6 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "rpc/message.h"
-#include "shim/config_facts.h"
 #include "shim/events.h"
 #include "shim/oom.h"
 #include "task_v2.pb-c.h"
@@ -181,14 +180,12 @@ void cor_process_made(struct cor_shim_process *p, pid_t pid, enum cor_process_st
 		cor_process_exited(p, 255 << 8, cor_now_ns()); /* gone, and not seen by us */
 }
 
-/* True when the container has a pid namespace of its own: then the kernel has killed everything in it with init. */
-static bool has_own_pid_namespace(const struct cor_shim *s)
+/* Read now, and kept until the removal: before the end nobody asks. */
+static void learn_facts(struct cor_shim *s)
 {
-	struct cor_config_facts facts;
-	if (cor_config_facts_read(s->bundle_fd, &facts) < 0)
-		return false;
-	cor_config_facts_done(&facts);
-	return facts.own_pid_namespace;
+	cor_config_facts_done(&s->facts);
+	if (cor_config_facts_read(s->bundle_fd, &s->facts) < 0)
+		s->facts = COR_CONFIG_FACTS_UNKNOWN;
 }
 
 static void on_rest_killed(const struct cor_runtime_result *result, void *data)
@@ -217,7 +214,9 @@ void cor_process_exited(struct cor_shim_process *p, int status, int64_t at_ns)
 	if (cor_process_is_init(p)) {
 		s->paused = s->pausing = false;
 		cor_oom_check(s);
-		if (p->state != COR_PROC_DELETING && !has_own_pid_namespace(s))
+		learn_facts(s);
+		/* In a pid namespace of its own the kernel has killed everything with init. */
+		if (p->state != COR_PROC_DELETING && !s->facts.own_pid_namespace)
 			cor_process_kill_rest(s);
 	}
 	cor_io_exited(&p->io);

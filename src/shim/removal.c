@@ -69,6 +69,7 @@ static void end_task(struct cor_shim *s, struct cor_shim_process *init)
 	if (!s->execs)
 		cor_shim_kill_orphans(s);
 	s->paused = s->pausing = false;
+	cor_config_facts_done(&s->facts);
 	cor_shim_trim(s);
 	cor_shim_check_idle(s);
 }
@@ -176,8 +177,9 @@ static void on_removed(const struct cor_runtime_result *result, void *data)
  * The usual end: the process has exited, and the kernel has killed everything else in the pid namespace with it. Then there
  * is nothing left for the runtime to do that the driver could not do by itself, sooner.
  */
-static bool forget(struct cor_shim_process *init, const struct cor_config_facts *facts)
+static bool forget(struct cor_shim_process *init)
 {
+	const struct cor_config_facts *facts = &init->shim->facts;
 	struct cor_runtime *rt = init->shim->runtime;
 	return !init->forced && init->exited_ns && facts->own_pid_namespace && !facts->poststop_hooks &&
 	       !facts->intel_rdt && rt->driver->forget(rt, facts->cgroups_path) == 0;
@@ -186,15 +188,11 @@ static bool forget(struct cor_shim_process *init, const struct cor_config_facts 
 void cor_removal_continue(struct cor_shim_process *init)
 {
 	struct cor_shim *s = init->shim;
-	struct cor_config_facts facts = {.poststop_hooks = true};
 	struct cor_error err;
 	cor_error_clear(&err);
 	if (init->state != COR_PROC_DELETING || !init->call)
 		return;
-	(void)cor_config_facts_read(s->bundle_fd, &facts);
-	bool done = forget(init, &facts);
-	cor_config_facts_done(&facts);
-	if (done) {
+	if (forget(init)) {
 		finish_removal(init);
 		return;
 	}
@@ -204,7 +202,7 @@ void cor_removal_continue(struct cor_shim_process *init)
 	}
 	/* While the runtime is at its part, unless its hooks may want to see it. What fails here is tried again, and told,
 	 * when the runtime is through. */
-	if (init->exited_ns && s->rootfs_mounted && !facts.poststop_hooks)
+	if (init->exited_ns && s->rootfs_mounted && !s->facts.poststop_hooks)
 		(void)unmount_rootfs(s, NULL);
 }
 

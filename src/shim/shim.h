@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "shim/config_facts.h"
 #include "shim/runtime.h"
 
 struct cor_oom;
@@ -59,6 +60,7 @@ struct cor_shim {
 	struct cor_runtime *runtime;    /* from Create to the end of Delete */
 	struct cor_shim_process *init;  /* the same */
 	struct cor_shim_process *execs; /* linked by next */
+	struct cor_config_facts facts;  /* from the exit of init to the end of Delete */
 	bool rootfs_mounted;
 	uid_t io_uid; /* owner of the stdio that is made for the processes */
 	gid_t io_gid;
