@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/inodes.h"
 #include "base/str.h"
 
 /*
@@ -170,45 +171,8 @@ int cor_remove_tree_at(int dirfd, const char *name, struct cor_error *err)
 	return 0;
 }
 
-/* Inodes with more than one link, counted once. Open addressing; inode 0 is never in use. */
-struct inode_set {
-	struct {
-		dev_t dev;
-		ino_t ino;
-	} * slots;
-	size_t n, cap;
-};
-
-static int inode_set_add(struct inode_set *s, dev_t dev, ino_t ino, bool *ret_new)
-{
-	if (s->n * 2 >= s->cap) {
-		struct inode_set bigger = {.cap = s->cap ? s->cap * 2 : 64};
-		bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
-		if (!bigger.slots)
-			return -ENOMEM;
-		bool ignored;
-		for (size_t i = 0; i < s->cap; i++)
-			if (s->slots[i].ino)
-				(void)inode_set_add(&bigger, s->slots[i].dev, s->slots[i].ino, &ignored);
-		free(s->slots);
-		*s = bigger;
-	}
-	size_t i = (size_t)((ino ^ (dev << 7)) * 0x9e3779b97f4a7c15u) & (s->cap - 1);
-	for (; s->slots[i].ino; i = (i + 1) & (s->cap - 1)) {
-		if (s->slots[i].ino == ino && s->slots[i].dev == dev) {
-			*ret_new = false;
-			return 0;
-		}
-	}
-	s->slots[i].ino = ino;
-	s->slots[i].dev = dev;
-	s->n++;
-	*ret_new = true;
-	return 0;
-}
-
 struct usage {
-	struct inode_set seen;
+	struct cor_inodes seen;
 	int64_t size, inodes;
 };
 
@@ -216,7 +180,8 @@ static int count(struct usage *u, const struct stat *st)
 {
 	bool fresh = true;
 	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1) {
-		int r = inode_set_add(&u->seen, st->st_dev, st->st_ino, &fresh);
+		struct cor_inode *x;
+		int r = cor_inodes_add(&u->seen, st, &x, &fresh);
 		if (r < 0)
 			return r;
 	}
@@ -278,7 +243,7 @@ int cor_disk_usage_at(int dirfd, const char *name, int64_t *ret_size, int64_t *r
 		r = usage_directory(&u, fd);
 	else
 		cor_close(fd);
-	free(u.seen.slots);
+	cor_inodes_done(&u.seen);
 	if (r < 0)
 		return cor_error_errno(err, r, "measure %s", name);
 	*ret_size = u.size;

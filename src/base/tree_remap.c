@@ -23,6 +23,7 @@
 #include <sys/xattr.h>
 
 #include "base/fd.h"
+#include "base/inodes.h"
 #include "base/str.h"
 
 /* One descriptor per level. Layers cannot make deeper trees. */
@@ -34,64 +35,26 @@
 #define XATTR_ACL         "system.posix_acl_access"
 #define XATTR_ACL_DEFAULT "system.posix_acl_default"
 
-/* A file with more than one name. */
-struct link {
-	dev_t dev;
-	ino_t ino;
-	char *path; /* of the name met first, from the root; NULL: a free slot */
-};
-
 struct remap {
 	int root;
 	const struct cor_id_map *uids, *gids;
-	struct cor_buf path; /* of the directory at hand, with a slash at the end; "" for the root */
-	struct link *links;  /* open addressing */
-	size_t n, cap;
-	char *names, *value; /* xattr buffers */
+	struct cor_buf path;     /* of the directory at hand, with a slash at the end; "" for the root */
+	struct cor_inodes links; /* files with several names: the one met first, from the root */
+	char *names, *value;     /* xattr buffers */
 	struct cor_error *err;
 };
-
-static size_t slot_of(const struct link *links, size_t cap, dev_t dev, ino_t ino)
-{
-	size_t i = (size_t)((ino ^ (dev << 7)) * 0x9e3779b97f4a7c15u) & (cap - 1);
-	while (links[i].path && (links[i].ino != ino || links[i].dev != dev))
-		i = (i + 1) & (cap - 1);
-	return i;
-}
-
-static int links_grow(struct remap *m)
-{
-	size_t cap = m->cap ? m->cap * 2 : 64;
-	struct link *bigger = cor_new0(struct link, cap);
-	if (!bigger)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->cap; i++)
-		if (m->links[i].path)
-			bigger[slot_of(bigger, cap, m->links[i].dev, m->links[i].ino)] = m->links[i];
-	free(m->links);
-	m->links = bigger;
-	m->cap = cap;
-	return 0;
-}
 
 /* 1: another name of a file that is done, now a link to it; 0: met for the first time. */
 static int link_or_remember(struct remap *m, int dir, const char *name, const struct stat *st)
 {
-	if (m->n * 2 >= m->cap && links_grow(m) < 0)
+	struct cor_inode *l;
+	bool fresh;
+	if (cor_inodes_add(&m->links, st, &l, &fresh) < 0)
 		return -ENOMEM;
-	struct link *l = &m->links[slot_of(m->links, m->cap, st->st_dev, st->st_ino)];
-	if (l->path) {
-		if (unlinkat(dir, name, 0) < 0 || linkat(m->root, l->path, dir, name, 0) < 0)
-			return -errno;
-		return 1;
-	}
+	if (!fresh)
+		return unlinkat(dir, name, 0) < 0 || linkat(m->root, l->path, dir, name, 0) < 0 ? -errno : 1;
 	l->path = cor_asprintf("%s%s", m->path.data ? m->path.data : "", name);
-	if (!l->path)
-		return -ENOMEM;
-	l->dev = st->st_dev;
-	l->ino = st->st_ino;
-	m->n++;
-	return 0;
+	return l->path ? 0 : -ENOMEM;
 }
 
 static int map_id(struct remap *m, const struct cor_id_map *map, uint32_t id, const char *name, uint32_t *ret)
@@ -318,9 +281,7 @@ int cor_remap_tree(int rootfd, const struct cor_id_map *uids, const struct cor_i
 		r = chown_entry(&m, rootfd, ".", &st);
 	if (r == 0)
 		r = remap_directory(&m, rootfd, 0);
-	for (size_t i = 0; i < m.cap; i++)
-		free(m.links[i].path);
-	free(m.links);
+	cor_inodes_done(&m.links);
 	free(m.names);
 	free(m.value);
 	cor_buf_done(&m.path);

@@ -6,7 +6,7 @@
  *     chain ID and maps, the one that containerd has used since 2.0: the digest of their JSON. So all containers of one image
  *     and map share it, and it has that name only when it is whole. (containerd 1.6's "<chain ID>-<uid>-<gid>" leaves the
  *     size out.)
- *  2. One process on the machine makes it: the writer lock on the ingest ref "unpack-<snapshotter>-<name>" is held meanwhile.
+ *  2. One process on the machine makes it (client/committed.h).
  *  3. It is garbage when the image is: the image's config refers to it by a label. What a kill has left, an active snapshot
  *     that nothing refers to, is garbage at once.
  *
@@ -15,11 +15,9 @@
 #include "client/remap.h"
 
 #include <errno.h>
-#include <inttypes.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "client/import_internal.h"
+#include "client/committed.h"
 #include "oci/digest.h"
 #include "oci/json.h"
 
@@ -78,73 +76,34 @@ static int map_labels(const struct remapping *m, const char *uids_key, const cha
 	return 0;
 }
 
-/* 1: committed, 0: not there. */
 static int is_committed(struct remapping *m, struct cor_error *err)
 {
-	struct cor_snapshot_info info = {0};
-	struct cor_error e = {0};
-	int r = m->s->snapshots->stat(m->s, m->snapshotter, m->name, &info, &e);
-	bool committed = r >= 0 && info.kind == COR_SNAPSHOT_COMMITTED;
-	cor_snapshot_info_done(&info);
-	if (r >= 0)
-		return committed;
-	if (e.code == COR_NOT_FOUND)
-		return 0;
-	if (err)
-		*err = e;
-	return r;
+	return cor_is_committed(m->s, m->snapshotter, m->name, err);
 }
 
-static int change_owners(struct remapping *m, const struct cor_mounts *mounts, struct cor_error *err)
+static int change_owners(const struct cor_mounts *mounts, void *data, struct cor_error *err)
 {
+	const struct remapping *m = data;
 	_cleanup_close_ int root = cor_mounts_open_tree(mounts, err);
 	return root < 0 ? root : cor_remap_tree(root, &m->uids, &m->gids, err);
 }
 
-/* On failure nothing is left. */
 static int make_copy(struct remapping *m, struct cor_error *err)
 {
-	const struct cor_snapshot_ops *sn = m->s->snapshots;
-	_cleanup_mounts_ struct cor_mounts mounts = {0};
 	_cleanup_map_ struct cor_map labels = {0};
-	char hex[9];
-	cor_random_hex(hex, 8);
-	_cleanup_free_ char *key =
-		cor_asprintf("remap-%09" PRId64 "-%s %s", cor_now_ns() % 1000000000, hex, m->name);
-	struct cor_error e = {0};
-	if (!key || map_labels(m, LABEL_WITH_UIDS, LABEL_WITH_GIDS, &labels) < 0 ||
+	const struct cor_committed c = {.snapshotter = m->snapshotter,
+					.name = m->name,
+					.parent = m->image->chain_id,
+					.labels = &labels,
+					.prefix = "remap",
+					.what = "remap",
+					.subject = m->image->chain_id,
+					.fill = change_owners,
+					.data = m};
+	if (map_labels(m, LABEL_WITH_UIDS, LABEL_WITH_GIDS, &labels) < 0 ||
 	    cor_map_set(&labels, LABEL_FROM, m->image->chain_id) < 0)
 		return cor_error_oom(err);
-	int r = sn->prepare(m->s, m->snapshotter, key, m->image->chain_id, &labels, &mounts, err);
-	if (r < 0)
-		return cor_error_wrap(err, r, "remap %s", m->image->chain_id);
-	r = change_owners(m, &mounts, &e);
-	if (r >= 0)
-		r = sn->commit(m->s, m->snapshotter, m->name, key, &labels, &e);
-	if (r >= 0)
-		return 0;
-	(void)sn->remove(m->s, m->snapshotter, key, NULL);
-	if (e.code == COR_ALREADY_EXISTS) /* somebody with another lock was faster: the same data */
-		return 0;
-	if (err)
-		*err = e;
-	return r;
-}
-
-static int make_locked(struct remapping *m, struct cor_error *err)
-{
-	struct cor_writer *lock = NULL;
-	_cleanup_free_ char *ref = cor_asprintf(COR_UNPACK_REF "%s-%s", m->snapshotter, m->name);
-	if (!ref)
-		return cor_error_oom(err);
-	int r = m->s->content->writer(m->s, ref, 0, NULL, true, &lock, err);
-	if (r < 0)
-		return r;
-	r = is_committed(m, err);
-	if (r == 0)
-		r = make_copy(m, err);
-	lock->ops->free(lock, true);
-	return r < 0 ? r : 0;
+	return cor_make_committed(m->s, &c, err);
 }
 
 /* "containerd.io/gc.ref.snapshot.<snapshotter>/remap.<start of the name>" on the image's config. */
@@ -172,7 +131,7 @@ static int have_copy(struct remapping *m, struct cor_error *err)
 	for (int tries = 0; tries < 5; tries++) {
 		int r = is_committed(m, err);
 		if (r == 0)
-			r = make_locked(m, err);
+			r = make_copy(m, err);
 		if (r >= 0)
 			r = refer(m, err);
 		if (r >= 0)

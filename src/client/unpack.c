@@ -4,17 +4,13 @@
  *
  *  1. A snapshot with a chain ID's name holds exactly that chain: it is committed only after the layer's digest and
  *     diffID were verified over the whole stream.
- *  2. One process on the machine extracts a chain into a snapshotter at a time: the writer lock on the ingest ref
- *     "unpack-<snapshotter>-<chain ID>" is held meanwhile. Who waited for it finds the snapshot there.
+ *  2. One process on the machine extracts a chain into a snapshotter at a time (client/committed.h). Who waited for it finds
+ *     the snapshot there.
  *  3. What is extracted is kept from garbage collection by an operation lease until the config's label
  *     containerd.io/gc.ref.snapshot.<snapshotter> refers to it.
  */
+#include "client/committed.h"
 #include "client/import_internal.h"
-
-#include <errno.h>
-#include <inttypes.h>
-
-#include "base/clock.h"
 #include "oci/digest.h"
 
 #define LABEL_SNAPSHOT_REF "containerd.io/snapshot.ref"
@@ -28,22 +24,9 @@ struct unpack {
 	const struct cor_progress *progress;
 };
 
-/* 1: committed, 0: not there. */
 static int is_committed(struct unpack *u, const char *chain, struct cor_error *err)
 {
-	struct cor_snapshot_info info = {0};
-	struct cor_error e = {0};
-	int r = u->s->snapshots->stat(u->s, u->snapshotter, chain, &info, &e);
-	bool committed = r >= 0 && info.kind == COR_SNAPSHOT_COMMITTED;
-
-	cor_snapshot_info_done(&info);
-	if (r >= 0)
-		return committed;
-	if (e.code == COR_NOT_FOUND)
-		return 0;
-	if (err)
-		*err = e;
-	return r;
+	return cor_is_committed(u->s, u->snapshotter, chain, err);
 }
 
 static int set_label(struct cor_services *s, const char *digest, const char *key, const char *value,
@@ -56,67 +39,45 @@ static int set_label(struct cor_services *s, const char *digest, const char *key
 	return s->content->label(s, digest, &labels, false, err);
 }
 
-static char *extract_key(const char *chain)
+struct extraction {
+	struct unpack *u;
+	size_t layer;
+};
+
+static int extract(const struct cor_mounts *mounts, void *data, struct cor_error *err)
 {
-	char hex[9];
+	const struct extraction *x = data;
+	const struct cor_resolved_image *image = x->u->image;
 
-	cor_random_hex(hex, 8);
-	return cor_asprintf("extract-%09" PRId64 "-%s %s", cor_now_ns() % 1000000000, hex, chain);
-}
-
-/* Applies the layer in a fresh active snapshot and commits that. On failure the active snapshot is gone again. */
-static int extract(struct unpack *u, size_t i, const char *parent, const char *chain, struct cor_error *err)
-{
-	const struct cor_snapshot_ops *sn = u->s->snapshots;
-	_cleanup_mounts_ struct cor_mounts mounts = {0};
-	_cleanup_map_ struct cor_map labels = {0};
-	_cleanup_free_ char *key = extract_key(chain);
-	struct cor_error e = {0};
-	int r;
-
-	if (!key || cor_map_set(&labels, LABEL_SNAPSHOT_REF, chain) < 0)
-		return cor_error_oom(err);
-	r = sn->prepare(u->s, u->snapshotter, key, parent, &labels, &mounts, err);
-	if (r < 0)
-		return cor_error_wrap(err, r, "unpack %s", chain);
-	r = u->s->diff->apply(u->s, &u->image->manifest.layers[i], &mounts, u->image->config.diff_ids[i],
-			      NULL, &e);
-	if (r >= 0)
-		r = sn->commit(u->s, u->snapshotter, chain, key, &labels, &e);
-	if (r >= 0)
-		return 0;
-	(void)sn->remove(u->s, u->snapshotter, key, NULL);
-	if (e.code == COR_ALREADY_EXISTS) /* somebody with another lock was faster: the same data */
-		return 0;
-	if (err)
-		*err = e;
-	return r;
+	return x->u->s->diff->apply(x->u->s, &image->manifest.layers[x->layer], mounts,
+				    image->config.diff_ids[x->layer], NULL, err);
 }
 
 static int unpack_layer(struct unpack *u, size_t i, const char *parent, const char *chain,
 			struct cor_error *err)
 {
 	const struct cor_descriptor *layer = &u->image->manifest.layers[i];
-	_cleanup_free_ char *ref = NULL;
-	struct cor_writer *lock = NULL;
-	int r;
+	_cleanup_map_ struct cor_map labels = {0};
+	struct extraction x = {u, i};
+	const struct cor_committed c = {.snapshotter = u->snapshotter,
+					.name = chain,
+					.parent = parent,
+					.labels = &labels,
+					.prefix = "extract",
+					.what = "unpack",
+					.subject = chain,
+					.fill = extract,
+					.data = &x};
+	int r = is_committed(u, chain, err);
 
-	r = is_committed(u, chain, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (!cor_media_type_is_layer(layer->media_type))
 		return cor_error_set(err, COR_INVALID_ARGUMENT, "layer %s: unsupported media type \"%.100s\"",
 				     layer->digest, layer->media_type);
-	ref = cor_asprintf(COR_UNPACK_REF "%s-%s", u->snapshotter, chain);
-	if (!ref)
+	if (cor_map_set(&labels, LABEL_SNAPSHOT_REF, chain) < 0)
 		return cor_error_oom(err);
-	r = u->s->content->writer(u->s, ref, 0, NULL, true, &lock, err);
-	if (r < 0)
-		return r;
-	r = is_committed(u, chain, err);
-	if (r == 0)
-		r = extract(u, i, parent, chain, err);
-	lock->ops->free(lock, true);
+	r = cor_make_committed(u->s, &c, err);
 	if (r < 0)
 		return r;
 	return set_label(u->s, layer->digest, LABEL_UNCOMPRESSED, u->image->config.diff_ids[i], err);

@@ -125,3 +125,13 @@ size_t cor_wire_varint_size(uint64_t v)
 		n++;
 	return n;
 }
+
+void cor_wire_put_time(struct cor_buf *b, uint32_t field, int64_t ns)
+{
+	const int64_t second = 1000000000;
+	_cleanup_buf_ struct cor_buf t = {0};
+	cor_wire_put_uint(&t, 1, (uint64_t)(ns / second));
+	cor_wire_put_uint(&t, 2, (uint64_t)(ns % second));
+	cor_wire_put_bytes(b, field, t.data, t.len);
+	b->failed = b->failed || t.failed;
+}

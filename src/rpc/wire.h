@@ -33,6 +33,8 @@ void cor_wire_put_varint(struct cor_buf *b, uint64_t v);
 void cor_wire_put_uint(struct cor_buf *b, uint32_t field, uint64_t v);
 void cor_wire_put_bytes(struct cor_buf *b, uint32_t field, const void *data, size_t n);
 void cor_wire_put_string(struct cor_buf *b, uint32_t field, const char *s);
+/* google.protobuf.Timestamp: nanoseconds since 1970. */
+void cor_wire_put_time(struct cor_buf *b, uint32_t field, int64_t ns);
 size_t cor_wire_varint_size(uint64_t v);
 
 #endif

@@ -6,8 +6,6 @@
 #include "rpc/wire.h"
 #include "shim/publisher.h"
 
-#define SECOND_NS 1000000000LL
-
 /* Field 1 of every one of them is the container. */
 static void begin(struct cor_buf *b, const struct cor_shim *s)
 {
@@ -20,15 +18,6 @@ static void send_event(const struct cor_shim *s, const char *topic, const char *
 	if (!b->failed)
 		cor_publisher_send(s->publisher, topic, type, b->data, b->len);
 	cor_buf_done(b);
-}
-
-static void put_time(struct cor_buf *b, uint32_t field, int64_t ns)
-{
-	_cleanup_buf_ struct cor_buf t = {0};
-	cor_wire_put_uint(&t, 1, (uint64_t)(ns / SECOND_NS));
-	cor_wire_put_uint(&t, 2, (uint64_t)(ns % SECOND_NS));
-	cor_wire_put_bytes(b, field, t.data, t.len);
-	b->failed = b->failed || t.failed;
 }
 
 static void put_mount(struct cor_buf *b, uint32_t field, const Containerd__Types__Mount *m)
@@ -78,7 +67,7 @@ static void send_exit(const struct cor_shim_process *p)
 	cor_wire_put_string(&b, 2, cor_process_is_init(p) ? s->id : p->exec_id);
 	cor_wire_put_uint(&b, 3, (uint64_t)p->pid);
 	cor_wire_put_uint(&b, 4, p->exit_status);
-	put_time(&b, 5, p->exited_ns);
+	cor_wire_put_time(&b, 5, p->exited_ns);
 	SEND(s, "exit", "Exit", &b);
 }
 
@@ -121,7 +110,7 @@ void cor_events_deleted(const struct cor_shim_process *init)
 	begin(&b, s);
 	cor_wire_put_uint(&b, 2, (uint64_t)init->pid);
 	cor_wire_put_uint(&b, 3, init->exit_status);
-	put_time(&b, 4, init->exited_ns);
+	cor_wire_put_time(&b, 4, init->exited_ns);
 	SEND(s, "delete", "Delete", &b);
 }
 

@@ -218,15 +218,6 @@ static int connect_ttrpc(struct cor_publisher *p)
 	return 0;
 }
 
-static void put_time(struct cor_buf *b, uint32_t field, int64_t ns)
-{
-	_cleanup_buf_ struct cor_buf t = {0};
-	cor_wire_put_uint(&t, 1, (uint64_t)(ns / SECOND_NS));
-	cor_wire_put_uint(&t, 2, (uint64_t)(ns % SECOND_NS));
-	cor_wire_put_bytes(b, field, t.data, t.len);
-	b->failed = b->failed || t.failed;
-}
-
 static void put_any(struct cor_buf *b, const char *type, const void *data, size_t n)
 {
 	cor_wire_put_string(b, 1, type);
@@ -238,7 +229,7 @@ void cor_publisher_encode(struct cor_buf *out, const char *ns, const char *topic
 {
 	_cleanup_buf_ struct cor_buf any = {0}, envelope = {0};
 	put_any(&any, type, data, n);
-	put_time(&envelope, 1, at_ns);
+	cor_wire_put_time(&envelope, 1, at_ns);
 	cor_wire_put_string(&envelope, 2, ns);
 	cor_wire_put_string(&envelope, 3, topic);
 	cor_wire_put_bytes(&envelope, 4, any.data, any.len);

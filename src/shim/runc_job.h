@@ -72,6 +72,9 @@ static inline bool runc_makes_init(enum runc_verb verb)
 {
 	return verb == RUNC_CREATE || verb == RUNC_RUN || verb == RUNC_RESTORE;
 }
+/* The options with which each verb that makes init is called: bundle, pid file, terminal. At most 7 into args; their number. */
+size_t runc_args_of_init(const struct runc *r, const char *pid_file, const struct cor_runtime_stdio *io,
+			 const char **args);
 /* "create", "ps" … */
 const char *runc_verb_name(enum runc_verb verb);
 

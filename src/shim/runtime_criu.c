@@ -109,16 +109,7 @@ int runc_restore(struct cor_runtime *rt, const char *images, const char *work,
 	args[n++] = images;
 	args[n++] = "--work-path";
 	args[n++] = work;
-	args[n++] = "--bundle";
-	args[n++] = r->bundle;
-	args[n++] = "--pid-file";
-	args[n++] = pid_file;
-	if (io->console_socket) {
-		args[n++] = "--console-socket";
-		args[n++] = io->console_socket;
-	}
-	if (r->no_pivot)
-		args[n++] = "--no-pivot";
+	n += runc_args_of_init(r, pid_file, io, args + n);
 	args[n++] = r->id;
 	args[n] = NULL;
 	return runc_job_start(job, args, io, err);

@@ -27,6 +27,25 @@ static int start_job(struct runc_job *job, const char *const *args, const struct
 	return job ? runc_job_start(job, args, io, err) : cor_error_oom(err);
 }
 
+size_t runc_args_of_init(const struct runc *r, const char *pid_file, const struct cor_runtime_stdio *io,
+			 const char **args)
+{
+	size_t n = 0;
+	args[n++] = "--bundle";
+	args[n++] = r->bundle;
+	args[n++] = "--pid-file";
+	args[n++] = pid_file;
+	if (io->console_socket) {
+		/* Relative to the bundle, which is the program's working directory: a socket's path may have 108
+		 * bytes only. */
+		args[n++] = "--console-socket";
+		args[n++] = io->console_socket;
+	}
+	if (r->no_pivot)
+		args[n++] = "--no-pivot";
+	return n;
+}
+
 static int make_init(struct cor_runtime *rt, enum runc_verb verb, const struct cor_runtime_stdio *io,
 		     cor_runtime_fn fn, void *data, struct cor_error *err)
 {
@@ -43,18 +62,7 @@ static int make_init(struct cor_runtime *rt, enum runc_verb verb, const struct c
 	size_t n = 0;
 	if (verb == RUNC_RUN)
 		args[n++] = "--detach";
-	args[n++] = "--bundle";
-	args[n++] = r->bundle;
-	args[n++] = "--pid-file";
-	args[n++] = pid_file;
-	if (io->console_socket) {
-		/* Relative to the bundle, which is the program's working directory: a socket's path may have 108
-		 * bytes only. */
-		args[n++] = "--console-socket";
-		args[n++] = io->console_socket;
-	}
-	if (r->no_pivot)
-		args[n++] = "--no-pivot";
+	n += runc_args_of_init(r, pid_file, io, args + n);
 	if (r->no_new_keyring)
 		args[n++] = "--no-new-keyring";
 	args[n++] = r->id;

@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/inodes.h"
 #include "base/str.h"
 #include "snapshot/internal.h"
 
@@ -22,60 +23,25 @@
 #define XATTR_LIST_MAX  65536
 #define XATTR_VALUE_MAX 65536
 
-/* A file with more than one link: where its copy is, by path from the root of the copy. */
-struct link {
-	dev_t dev;
-	ino_t ino;
-	char *path;
-};
-
 struct copy {
-	int root;            /* of the copy */
-	struct cor_buf path; /* of the directory being copied, with a slash at the end */
-	struct link *links;  /* open addressing; path NULL: free */
-	size_t n, cap;
-	char *names, *value; /* xattr buffers */
+	int root;                /* of the copy */
+	struct cor_buf path;     /* of the directory being copied, with a slash at the end */
+	struct cor_inodes links; /* files with several names: where the copy is, from the root of the copy */
+	char *names, *value;     /* xattr buffers */
 	struct cor_error *err;
 };
-
-static size_t slot_of(const struct link *links, size_t cap, dev_t dev, ino_t ino)
-{
-	size_t i = (size_t)((ino ^ (dev << 7)) * 0x9e3779b97f4a7c15u) & (cap - 1);
-	while (links[i].path && (links[i].ino != ino || links[i].dev != dev))
-		i = (i + 1) & (cap - 1);
-	return i;
-}
-
-static int links_grow(struct copy *c)
-{
-	size_t cap = c->cap ? c->cap * 2 : 64;
-	struct link *bigger = cor_new0(struct link, cap);
-	if (!bigger)
-		return -ENOMEM;
-	for (size_t i = 0; i < c->cap; i++)
-		if (c->links[i].path)
-			bigger[slot_of(bigger, cap, c->links[i].dev, c->links[i].ino)] = c->links[i];
-	free(c->links);
-	c->links = bigger;
-	c->cap = cap;
-	return 0;
-}
 
 /* 1: linked to an earlier copy; 0: this is the first, remembered. */
 static int link_or_remember(struct copy *c, int dst, const char *name, const struct stat *st)
 {
-	if (c->n * 2 >= c->cap && links_grow(c) < 0)
+	struct cor_inode *l;
+	bool fresh;
+	if (cor_inodes_add(&c->links, st, &l, &fresh) < 0)
 		return -ENOMEM;
-	struct link *l = &c->links[slot_of(c->links, c->cap, st->st_dev, st->st_ino)];
-	if (l->path)
+	if (!fresh)
 		return linkat(c->root, l->path, dst, name, 0) < 0 ? -errno : 1;
 	l->path = cor_asprintf("%s%s", c->path.data ? c->path.data : "", name);
-	if (!l->path)
-		return -ENOMEM;
-	l->dev = st->st_dev;
-	l->ino = st->st_ino;
-	c->n++;
-	return 0;
+	return l->path ? 0 : -ENOMEM;
 }
 
 static int copy_range(int in, int out, off_t at, off_t end)
@@ -276,9 +242,7 @@ int snapshot_copy_tree(int srcfd, int dstfd, struct cor_error *err)
 		r = copy_directory(&c, srcfd, dstfd, 0);
 	if (r >= 0)
 		r = copy_metadata(&c, srcfd, dstfd, ".", &st);
-	for (size_t i = 0; i < c.cap; i++)
-		free(c.links[i].path);
-	free(c.links);
+	cor_inodes_done(&c.links);
 	free(c.names);
 	free(c.value);
 	cor_buf_done(&c.path);

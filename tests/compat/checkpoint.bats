@@ -7,7 +7,34 @@
 # ctr 1.6 loses a second checkpoint of the same container without a word (its spec "already exists"), so each is made once; and
 # its export wants --skip-manifest-json for images that have more than layers.
 
-load containerd
+load ../integration/containerd
+
+theirs() {
+	ctr --address "$CTRD/c.sock" "$@"
+}
+
+# ctrd_rootfs DIR: busybox.
+ctrd_rootfs() {
+	mkdir -p "$1"/{bin,etc,proc,sys,dev,tmp,run,root}
+	cp "$(command -v busybox)" "$1/bin/busybox"
+	ln -s busybox "$1/bin/sh"
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
+	echo 'root:x:0:' >"$1/etc/group"
+}
+
+# ctrd_image LAYOUT TAG ROOTFS [umoci config arguments]: one layer.
+ctrd_image() {
+	local layout=$1 tag=$2 rootfs=$3 bundle
+	shift 3
+	bundle=$(mktemp -d)
+	[ -d "$layout" ] || umoci init --layout "$layout"
+	umoci new --image "$layout:$tag"
+	umoci unpack --image "$layout:$tag" "$bundle/b" >/dev/null 2>&1
+	cp -a "$rootfs/." "$bundle/b/rootfs/"
+	umoci repack --image "$layout:$tag" "$bundle/b" >/dev/null 2>&1
+	umoci config --image "$layout:$tag" --no-history "$@"
+	rm -rf "$bundle"
+}
 
 setup_file() {
 	TOP=$(dirname "$(dirname "$BATS_TEST_DIRNAME")")

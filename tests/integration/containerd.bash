@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# A private containerd for containerd.bats: its own root, state and socket below $CTRD, nothing of the host's touched.
-# Sourced by it. Needs root and Debian's package containerd.
+# A private containerd for bats files (compat/cases.py has its own way): its own root, state and socket below $CTRD, nothing of
+# the host's touched. Sourced by them; they define `theirs`, ctr on it. Needs root and Debian's package containerd.
 
 # ctrd_start DIR: starts it there and waits until it answers.
 ctrd_start() {
